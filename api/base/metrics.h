@@ -1,0 +1,94 @@
+// Counters, gauges and histograms with etcd's names, shown by /metrics. One Registry per server,
+// made by main and passed down; no globals. Registration happens at start-up, on one thread;
+// afterwards moving a metric is lock-free and thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace keelson::base {
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// A number that only grows (Counter) or moves (Gauge). Relaxed atomics.
+class Counter {
+ public:
+  void add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+class Gauge {
+ public:
+  void set(int64_t v) { value_.store(v, std::memory_order_relaxed); }
+  void add(int64_t n) { value_.fetch_add(n, std::memory_order_relaxed); }
+  int64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> value_{0};
+};
+
+// Cumulative buckets are computed when shown. Observations are doubles in the metric's unit.
+class Histogram {
+ public:
+  explicit Histogram(std::vector<double> bounds);
+  void observe(double value);
+  const std::vector<double>& bounds() const { return bounds_; }
+  uint64_t bucket(size_t i) const { return buckets_[i].load(std::memory_order_relaxed); }
+  double sum() const { return sum_.load(std::memory_order_relaxed); }
+  // `count` bounds: start, start*factor, ...
+  static std::vector<double> exponential(double start, double factor, int count);
+
+ private:
+  std::vector<double> bounds_;
+  std::deque<std::atomic<uint64_t>> buckets_;  // one more than bounds: +Inf
+  std::atomic<double> sum_{0};
+};
+
+class Registry {
+ public:
+  // A family is made at its first mention; name, type and help must agree at each further one.
+  // The returned references live as long as the Registry.
+  Counter& counter(std::string_view name, std::string_view help, Labels labels = {});
+  Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
+  Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
+                       Labels labels = {});
+  // A value read when shown; `as_counter` picks the type line. `read` must be thread-safe.
+  void computed(std::string_view name, std::string_view help, bool as_counter,
+                std::function<double()> read, Labels labels = {});
+
+  // The Prometheus text format 0.0.4, families sorted by name. Thread-safe.
+  std::string text() const;
+
+ private:
+  enum class Type { kCounter, kGauge, kHistogram };
+  struct Series {
+    Labels labels;
+    Counter* counter = nullptr;
+    Gauge* gauge = nullptr;
+    Histogram* histogram = nullptr;
+    std::function<double()> read;
+  };
+  struct Family {
+    std::string name, help;
+    Type type;
+    std::deque<Series> series;
+  };
+  Series& add(std::string_view name, std::string_view help, Type type, Labels labels);
+  static void show(const Family& family, const Series& series, std::string& out);
+
+  std::deque<Family> families_;
+  std::deque<Counter> counters_;
+  std::deque<Gauge> gauges_;
+  std::deque<Histogram> histograms_;
+};
+
+}  // namespace keelson::base

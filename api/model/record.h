@@ -1,0 +1,110 @@
+// One version of one key: an immutable, reference-counted allocation that serves every reader.
+//
+// `frame()` is tag 0x12, a varint length and the encoded mvccpb.KeyValue, fields in number order and
+// zero fields left out: byte for byte etcd's database row behind a ready protobuf field 2. The same
+// bytes serve Range (field 2), Event.kv (field 2), prev_kv (tag 0x1a in front of `field_body()`), the
+// database file and HashKV, so nothing is encoded twice.
+//
+// A tombstone's KeyValue holds key and mod_revision, which is what a delete event carries; its
+// database row is key only (`row()`).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "api/base/ids.h"
+
+namespace keelson::model {
+
+class Record {
+ public:
+  // Makes a record with one reference. All sizes in bytes; key and value together below 2 GiB.
+  static Record* make(std::string_view key, std::string_view value, Revision create, Revision mod,
+                      int64_t version, LeaseId lease);
+  static Record* make_tombstone(std::string_view key, Revision mod);
+
+  Record(const Record&) = delete;
+  Record& operator=(const Record&) = delete;
+
+  Revision mod() const { return mod_; }
+  Revision create() const { return create_; }   // 0 for a tombstone
+  int64_t version() const { return version_; }  // 0 for a tombstone
+  LeaseId lease() const { return lease_; }
+  bool tombstone() const { return version_ == 0; }
+  std::string_view key() const { return {bytes() + key_offset_, key_size_}; }
+  std::string_view value() const { return {bytes() + value_offset_, value_size_}; }
+
+  // 0x12 varint(length) KeyValue.
+  std::string_view frame() const { return {bytes(), size_}; }
+  // varint(length) KeyValue: put another tag in front.
+  std::string_view field_body() const { return {bytes() + 1, size_ - 1u}; }
+  // The KeyValue alone.
+  std::string_view key_value() const { return {bytes() + body_offset_, size_ - body_offset_}; }
+  // etcd's database row value: key_value(), or only the key field for a tombstone.
+  std::string_view row() const {
+    return {bytes() + body_offset_, tombstone() ? key_offset_ + key_size_ - body_offset_
+                                                : size_ - body_offset_};
+  }
+  // The KeyValue without value and lease: the head of the same bytes (Range with keys_only).
+  std::string_view head() const { return {bytes() + body_offset_, head_size_}; }
+  // Resident bytes of this allocation.
+  size_t footprint() const { return sizeof(Record) + size_; }
+
+  // The version before this one, or null; owned by the engine's version chain and only meaningful
+  // to it (guarded by its epochs).
+  Record* previous() const { return previous_.load(std::memory_order_acquire); }
+  void set_previous(Record* record) { previous_.store(record, std::memory_order_release); }
+
+  void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void unref() {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(this);
+  }
+
+ private:
+  Record() = default;
+  ~Record() = default;
+  static void destroy(Record* record);
+  static Record* allocate(size_t size);
+  const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+
+  std::atomic<uint32_t> refs_{1};
+  uint32_t size_ = 0;  // of frame()
+  Revision mod_ = 0;
+  Revision create_ = 0;
+  int64_t version_ = 0;
+  LeaseId lease_ = 0;
+  std::atomic<Record*> previous_{nullptr};
+  uint32_t key_size_ = 0;
+  uint32_t value_size_ = 0;
+  uint32_t value_offset_ = 0;
+  uint32_t head_size_ = 0;
+  uint16_t key_offset_ = 0;
+  uint16_t body_offset_ = 0;
+};
+
+// A counted reference. Copying is thread-safe; one RecordRef is not shared between threads.
+class RecordRef {
+ public:
+  RecordRef() = default;
+  // Takes over one reference.
+  static RecordRef adopt(Record* record) { RecordRef r; r.record_ = record; return r; }
+  // Adds one; null is allowed.
+  static RecordRef share(Record* record) { if (record) record->ref(); return adopt(record); }
+  RecordRef(const RecordRef& other) : record_(other.record_) { if (record_) record_->ref(); }
+  RecordRef(RecordRef&& other) noexcept : record_(std::exchange(other.record_, nullptr)) {}
+  RecordRef& operator=(RecordRef other) noexcept { std::swap(record_, other.record_); return *this; }
+  ~RecordRef() { if (record_) record_->unref(); }
+  explicit operator bool() const { return record_ != nullptr; }
+  Record* get() const { return record_; }
+  const Record* operator->() const { return record_; }
+  const Record& operator*() const { return *record_; }
+  Record* release() { return std::exchange(record_, nullptr); }
+
+ private:
+  Record* record_ = nullptr;
+};
+
+}  // namespace keelson::model
