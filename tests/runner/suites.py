@@ -1,0 +1,35 @@
+"""The suites of `./dev test` and `./dev prove`, fast ones first. docs/testing.md describes them."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    kind: str  # "ctest": GoogleTest and scripts under ctest; "go": a Go package; "fuzz": libFuzzer targets
+    package: str = ""  # of a Go suite, below compat/
+    tools: tuple = ()  # what compat/tools/build must have built
+    prove: dict = field(default_factory=dict)  # environment of the full form
+    timeout: int = 900  # seconds of the short form
+    prove_timeout: int = 4 * 3600
+
+
+SUITES = [
+    Suite("unit", "ctest"),
+    Suite("conformance", "go", "conformance", ("etcd",)),
+    Suite("differential", "go", "differential", ("etcd",), {"KEELSON_PROVE": "1"}),
+    Suite("etcdctl", "go", "etcdctl", ("etcd", "etcdctl", "etcdutl"), {"KEELSON_PROVE": "1"}),
+    Suite("interop", "go", "interop", (), {"KEELSON_PROVE": "1"}),
+    Suite("kill", "go", "kill", (), {"KEELSON_PROVE": "1"}),
+    Suite("watchmem", "go", "watchmem", (), {"KEELSON_PROVE": "1"}),
+    Suite("kube", "go", "kube", ("kube-apiserver",), {"KEELSON_PROVE": "1"}),
+    Suite("fuzz", "fuzz"),
+]
+
+
+def by_name(name):
+    for suite in SUITES:
+        if suite.name == name:
+            return suite
+    known = ", ".join(s.name for s in SUITES)
+    raise SystemExit(f"no suite {name!r}; there are: {known}")
