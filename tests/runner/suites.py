@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Suite:
     name: str
-    kind: str  # "ctest": GoogleTest and scripts under ctest; "go": a Go package; "fuzz": libFuzzer targets
-    package: str = ""  # of a Go suite, below compat/
+    kind: str  # "ctest": GoogleTest and scripts under ctest; "go": a Go package; "fuzz": libFuzzer targets; "script"
+    package: str = ""  # of a Go suite, below compat/; the path of a script
     tools: tuple = ()  # what compat/tools/build must have built
     prove: dict = field(default_factory=dict)  # environment of the full form
     timeout: int = 900  # seconds of the short form
     prove_timeout: int = 4 * 3600
+    prove_only: bool = False  # too long, or too much of the machine, for every change
 
 
 SUITES = [
@@ -24,6 +25,7 @@ SUITES = [
     Suite("watchmem", "go", "watchmem", (), {"KEELSON_PROVE": "1"}),
     Suite("kube", "go", "kube", ("kube-apiserver",), {"KEELSON_PROVE": "1"}),
     Suite("fuzz", "fuzz"),
+    Suite("fresh", "script", "tests/fresh/run", prove_only=True),
 ]
 
 
