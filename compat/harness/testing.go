@@ -1,0 +1,38 @@
+package harness
+
+import (
+	"testing"
+
+	"google.golang.org/grpc"
+)
+
+// Start starts a server for a test in a folder of the test's own (unless options name one). It is
+// killed when the test ends; if the test failed, the end of its log is shown.
+func Start(t testing.TB, options Options) *Server {
+	t.Helper()
+	if options.Dir == "" {
+		options.Dir = t.TempDir()
+	}
+	s, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("end of the log of %s:\n%s", s.Kind, s.LogTail(3000))
+		}
+	})
+	return s
+}
+
+// MustDial is Dial for a test; the connection closes with the test.
+func MustDial(t testing.TB, s *Server) *grpc.ClientConn {
+	t.Helper()
+	conn, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
