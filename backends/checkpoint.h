@@ -12,13 +12,22 @@ namespace keelson::backends {
 
 // etcd's top-level buckets in the byte order of their names.
 enum class Bucket : uint8_t {
-  kAlarm, kAuth, kAuthRoles, kAuthUsers, kCluster, kKey, kLease, kMembers, kMembersRemoved, kMeta,
+  kAlarm,
+  kAuth,
+  kAuthRoles,
+  kAuthUsers,
+  kCluster,
+  kKey,
+  kLease,
+  kMembers,
+  kMembersRemoved,
+  kMeta,
 };
 inline constexpr int kBucketCount = 10;
 constexpr std::string_view bucket_name(Bucket bucket) {
   constexpr std::string_view kNames[kBucketCount] = {
-      "alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members",
-      "members_removed", "meta"};
+      "alarm", "auth",  "authRoles", "authUsers",       "cluster",
+      "key",   "lease", "members",   "members_removed", "meta"};
   return kNames[static_cast<int>(bucket)];
 }
 
@@ -37,8 +46,8 @@ class CheckpointSource {
   virtual void rows(Bucket bucket, const RowVisitor& visit) const = 0;
 };
 
-// The other direction: rows read from where they were saved. Rows come checked for order and framing,
-// their content is the reader's business.
+// The other direction: rows read from where they were saved. Rows come checked for order and
+// framing, their content is the reader's business.
 class CheckpointReader {
  public:
   virtual ~CheckpointReader() = default;

@@ -1,9 +1,9 @@
 // The seam that every backend implements: one ordered durable log of commands.
 //
-// A Log orders proposals, makes them durable and hands them back committed. It knows no key: entries
-// are opaque bytes (etcd's InternalRaftRequest encoding, written by engine/command_codec). The rules
-// are those of a replicated log: what on_committed() hands out is durable, in order, without gaps,
-// handed out once, and never taken back, except by on_install().
+// A Log orders proposals, makes them durable and hands them back committed. It knows no key:
+// entries are opaque bytes (etcd's InternalRaftRequest encoding, written by engine/command_codec).
+// The rules are those of a replicated log: what on_committed() hands out is durable, in order,
+// without gaps, handed out once, and never taken back, except by on_install().
 //
 // Kinds of failure that a Log may show, all of which tests/support/hostile_log does:
 //   - an append that surely did not happen (refused), or whose outcome is in doubt (unknown);
@@ -38,7 +38,8 @@ struct Proposal {
 
 enum class EntryKind : uint8_t {
   kCommand,     // data is an encoded command
-  kMembership,  // `membership` is set: a configuration change, decoded by the Log that owns its format
+  kMembership,  // `membership` is set: a configuration change, decoded by the Log that owns its
+                // format
   kEmpty,       // a new leader's first entry
 };
 
@@ -46,7 +47,7 @@ struct LogEntry {
   Index index;
   Term term;
   EntryKind kind = EntryKind::kCommand;
-  std::string_view data;    // valid during the call only
+  std::string_view data;                                // valid during the call only
   const model::MembershipChange* membership = nullptr;  // likewise
   ProposalId proposal = 0;  // 0: not proposed by this process, or before a restart
 };
@@ -58,13 +59,13 @@ enum class AppendFailure {
 };
 
 struct Leadership {
-  MemberId leader;        // 0: none known
-  bool is_leader = false; // this process may propose expiries and answer for lease deadlines
+  MemberId leader;         // 0: none known
+  bool is_leader = false;  // this process may propose expiries and answer for lease deadlines
   Term term;
 };
 
-// Implemented by the Store. All calls come one at a time, in order, from threads of the Log; none may
-// block for long. No call comes after stop() has returned.
+// Implemented by the Store. All calls come one at a time, in order, from threads of the Log; none
+// may block for long. No call comes after stop() has returned.
 class LogListener {
  public:
   virtual ~LogListener() = default;
@@ -76,8 +77,8 @@ class LogListener {
   // Replace all state by this checkpoint; entries after source.index() follow. The first call at
   // start-up loads what was saved. `went_back`: entries already handed out are no longer true.
   virtual void on_install(CheckpointReader& source, bool went_back) = 0;
-  // Asked from a thread of the Log whenever it wants to save a checkpoint: the published state, with
-  // its rows held until the source is destroyed. Thread-safe.
+  // Asked from a thread of the Log whenever it wants to save a checkpoint: the published state,
+  // with its rows held until the source is destroyed. Thread-safe.
   virtual std::unique_ptr<CheckpointSource> checkpoint() = 0;
 };
 
@@ -90,7 +91,7 @@ struct LogStatus {
   Index last, committed;
   Term term;
   MemberId leader;
-  int64_t db_size = 0;         // bytes of the saved checkpoint as a file; 0 if there is none
+  int64_t db_size = 0;  // bytes of the saved checkpoint as a file; 0 if there is none
   int64_t db_size_in_use = 0;
 };
 
@@ -100,15 +101,17 @@ class Log {
   virtual ~Log() = default;
 
   // Recovers: on_install() if a checkpoint was saved, then on_committed() for every committed entry
-  // after it, all before it returns; then serves. Returns "" or a sentence for the operator (a locked
-  // directory, damage, foreign data); after that the Log is only destroyed. REQUIRES: called once.
+  // after it, all before it returns; then serves. Returns "" or a sentence for the operator (a
+  // locked directory, damage, foreign data); after that the Log is only destroyed. REQUIRES: called
+  // once.
   virtual std::string start(LogListener& listener) = 0;
 
   // Queues the proposals, in this order. Never blocks on I/O.
   virtual void append(std::vector<Proposal> proposals) = 0;
 
-  // A linearizable read barrier: answers with an index at or above every entry that was acknowledged
-  // anywhere before the call. May wait, and may fail with kTimeout, kNoLeader or kLeaderChanged.
+  // A linearizable read barrier: answers with an index at or above every entry that was
+  // acknowledged anywhere before the call. May wait, and may fail with kTimeout, kNoLeader or
+  // kLeaderChanged.
   virtual void read_barrier(base::Done<BarrierReply> done) = 0;
 
   // Told by the Store after each published batch; lets the Log release what is applied.

@@ -10,8 +10,8 @@ namespace keelson::base {
 
 }  // namespace keelson::base
 
-#define KEELSON_CHECK(condition, text)                                             \
-  do {                                                                             \
-    if (!(condition)) [[unlikely]]                                                 \
-      ::keelson::base::check_failed(__FILE__, __LINE__, #condition, text);         \
+#define KEELSON_CHECK(condition, text)                                     \
+  do {                                                                     \
+    if (!(condition)) [[unlikely]]                                         \
+      ::keelson::base::check_failed(__FILE__, __LINE__, #condition, text); \
   } while (false)

@@ -12,7 +12,9 @@ struct MonotonicTime {
   Duration since_start{0};
   friend auto operator<=>(const MonotonicTime&, const MonotonicTime&) = default;
   friend MonotonicTime operator+(MonotonicTime t, Duration d) { return {t.since_start + d}; }
-  friend Duration operator-(MonotonicTime a, MonotonicTime b) { return a.since_start - b.since_start; }
+  friend Duration operator-(MonotonicTime a, MonotonicTime b) {
+    return a.since_start - b.since_start;
+  }
 };
 // Time of day, UTC, since the Unix epoch; may jump. Only for logs, ids and metrics.
 struct WallTime {

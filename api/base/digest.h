@@ -1,5 +1,5 @@
-// Checksums and digests. The CRCs and FNV are ours (hardware or table); SHA comes from OpenSSL through
-// the Digests seam, whose implementation lives in shim/os.
+// Checksums and digests. The CRCs and FNV are ours (hardware or table); SHA comes from OpenSSL
+// through the Digests seam, whose implementation lives in shim/os.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // Files as a seam: the real ones live in shim/os, a disk that forgets and fails in tests/support.
-// Every operation returns an IoError; there are no exceptions. Paths are absolute or relative to the
-// working directory, in the host's encoding.
+// Every operation returns an IoError; there are no exceptions. Paths are absolute or relative to
+// the working directory, in the host's encoding.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,12 @@ class File {
   virtual IoError lock_flock() = 0;
 };
 
-enum class OpenMode { kRead, kReadWrite, kCreate /* create or truncate */, kCreateNew /* fails if there */ };
+enum class OpenMode {
+  kRead,
+  kReadWrite,
+  kCreate /* create or truncate */,
+  kCreateNew /* fails if there */
+};
 
 // Thread-safe.
 class FileSystem {

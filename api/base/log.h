@@ -55,13 +55,13 @@ constexpr std::string_view short_file(std::string_view path) {
 #define KEELSON_STRINGIZE_(x) #x
 #define KEELSON_STRINGIZE(x) KEELSON_STRINGIZE_(x)
 // KEELSON_LOG(logger, kInfo, "opened backend db", {"path", path}, {"took", duration});
-#define KEELSON_LOG(logger, level, message, ...)                                          \
-  do {                                                                                    \
-    auto& keelson_log_ = (logger);                                                        \
-    if (keelson_log_.enabled(::keelson::base::LogLevel::level))                           \
-      keelson_log_.write(::keelson::base::LogLevel::level,                                \
+#define KEELSON_LOG(logger, level, message, ...)                                                \
+  do {                                                                                          \
+    auto& keelson_log_ = (logger);                                                              \
+    if (keelson_log_.enabled(::keelson::base::LogLevel::level))                                 \
+      keelson_log_.write(::keelson::base::LogLevel::level,                                      \
                          ::keelson::base::short_file(__FILE__ ":" KEELSON_STRINGIZE(__LINE__)), \
-                         message, {__VA_ARGS__});                                         \
+                         message, {__VA_ARGS__});                                               \
   } while (false)
 
 }  // namespace keelson::base

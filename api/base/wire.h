@@ -12,7 +12,9 @@ namespace keelson::base::wire {
 
 enum Type : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
-constexpr uint32_t tag(uint32_t field, Type type) { return field << 3 | type; }
+constexpr uint32_t tag(uint32_t field, Type type) {
+  return field << 3 | type;
+}
 
 constexpr size_t varint_size(uint64_t v) {
   size_t n = 1;
@@ -47,7 +49,9 @@ inline void append_uint(std::string& out, uint32_t field, uint64_t v) {
 inline void append_int(std::string& out, uint32_t field, int64_t v) {
   append_uint(out, field, static_cast<uint64_t>(v));
 }
-inline void append_bool(std::string& out, uint32_t field, bool v) { append_uint(out, field, v); }
+inline void append_bool(std::string& out, uint32_t field, bool v) {
+  append_uint(out, field, v);
+}
 // Length-delimited, written even when empty (a present sub-message).
 inline void append_message(std::string& out, uint32_t field, std::string_view bytes) {
   append_tag(out, field, kBytes);
@@ -75,8 +79,8 @@ constexpr size_t bytes_field_size(uint32_t field, size_t length) {
 //   while (r.next()) switch (r.field()) { case 1: key = r.bytes(); break; ... }
 //   if (!r.ok()) return malformed;
 // next() positions on the next field and has already read its value; a value getter whose type does
-// not match the field's wire type marks the input malformed (and returns zero or empty), except that
-// unknown fields need no getter. Field number 0, groups and truncated values are malformed.
+// not match the field's wire type marks the input malformed (and returns zero or empty), except
+// that unknown fields need no getter. Field number 0, groups and truncated values are malformed.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}

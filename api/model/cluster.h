@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "api/base/ids.h"
 #include "api/base/done.h"
+#include "api/base/ids.h"
 #include "api/model/errors.h"
 
 namespace keelson::model {

@@ -16,11 +16,10 @@ constexpr Row kRows[] = {
 #undef X
 };
 constexpr std::string_view kCodeNames[] = {
-    "OK",           "Canceled",           "Unknown",           "InvalidArgument",
-    "DeadlineExceeded", "NotFound",       "AlreadyExists",     "PermissionDenied",
-    "ResourceExhausted", "FailedPrecondition", "Aborted",      "OutOfRange",
-    "Unimplemented", "Internal",          "Unavailable",       "DataLoss",
-    "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 const Row& row(Error error) {
   auto i = static_cast<size_t>(error);
@@ -29,8 +28,12 @@ const Row& row(Error error) {
 }
 }  // namespace
 
-Code code_of(Error error) { return row(error).code; }
-std::string_view text_of(Error error) { return row(error).text; }
+Code code_of(Error error) {
+  return row(error).code;
+}
+std::string_view text_of(Error error) {
+  return row(error).text;
+}
 std::string_view name_of(Code code) {
   auto i = static_cast<size_t>(code);
   KEELSON_CHECK(i < std::size(kCodeNames), "status code outside gRPC's");

@@ -21,9 +21,9 @@ class EventSink {
   // History below `revision` is gone; that revision itself stays readable and watchable.
   virtual void on_compacted(Revision revision) = 0;
 
-  // The state was replaced (a checkpoint was installed, a database went back in time). Everything at
-  // or below `published` must be read again from history; `went_back` tells that revisions already
-  // seen may have changed, so every watch is to be closed.
+  // The state was replaced (a checkpoint was installed, a database went back in time). Everything
+  // at or below `published` must be read again from history; `went_back` tells that revisions
+  // already seen may have changed, so every watch is to be closed.
   virtual void on_reset(Revision published, Revision compacted, bool went_back) = 0;
 
   // No leader, or no proof of freshness, for long enough that streams which asked for a leader

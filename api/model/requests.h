@@ -1,6 +1,6 @@
 // The requests of the KV and Lease services, and every other command of the log, without protobuf:
-// plain structs whose string_views point into bytes that the owner (a Command, or the caller) keeps.
-// Field meanings are etcd's (rpc.proto); zero means unset. Enum fields keep unknown numbers.
+// plain structs whose string_views point into bytes that the owner (a Command, or the caller)
+// keeps. Field meanings are etcd's (rpc.proto); zero means unset. Enum fields keep unknown numbers.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,10 @@
 // The store as everything that faces outward sees it: one interface over every backend.
 //
-// Thread-safe unless said otherwise; nothing here blocks. Answers come through Done callbacks, which
-// may run before the call returns or later on a thread of the store (see base/done.h).
+// Thread-safe unless said otherwise; nothing here blocks. Answers come through Done callbacks,
+// which may run before the call returns or later on a thread of the store (see base/done.h).
 //
-// Replies carry ready bytes: `body` is the encoded protobuf response without its header field, which
-// the caller adds from `revision` and its own ids (protobuf fields may come in any order).
+// Replies carry ready bytes: `body` is the encoded protobuf response without its header field,
+// which the caller adds from `revision` and its own ids (protobuf fields may come in any order).
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,8 @@ struct HashReply {
 
 struct LeaseInfo {
   LeaseId id = 0;
-  int64_t granted_ttl = 0;    // seconds; 0 when there is no such lease
-  int64_t remaining_ttl = -1; // seconds; -1 when there is no such lease
+  int64_t granted_ttl = 0;        // seconds; 0 when there is no such lease
+  int64_t remaining_ttl = -1;     // seconds; -1 when there is no such lease
   std::vector<std::string> keys;  // sorted; only when asked for
 };
 
@@ -63,11 +63,11 @@ struct StoreStatus {
   Revision compact_revision = -1;
   Term term;
   Index committed, applied;
-  MemberId leader;          // 0: none known
-  bool fresh = true;        // false: linearizable reads would fail now
-  int64_t db_size = 0;      // of the checkpoint as a database file, allocated
+  MemberId leader;      // 0: none known
+  bool fresh = true;    // false: linearizable reads would fail now
+  int64_t db_size = 0;  // of the checkpoint as a database file, allocated
   int64_t db_size_in_use = 0;
-  int64_t keys = 0;         // live keys
+  int64_t keys = 0;  // live keys
   int64_t pending_proposals = 0;
   std::vector<AlarmMember> alarms;
   std::string storage_version;  // "3.7.0"
@@ -80,7 +80,7 @@ class RangeCursor {
   virtual ~RangeCursor() = default;
   struct Chunk {
     Error error = Error::kNone;  // kCompacted if the revision vanished meanwhile
-    std::string kvs;    // ready RangeResponse.kvs fields
+    std::string kvs;             // ready RangeResponse.kvs fields
     size_t keys = 0;
     bool last = false;  // then revision, more and count are those of the whole range
     Revision revision = 0;
@@ -117,10 +117,11 @@ class Store {
 
   // --- reads ---
   // `request` views must stay valid until `done` was called. Field checks (empty key, sort options)
-  // are the caller's (shim/rpc). A linearizable range waits for the log's read barrier. `body` holds
-  // kvs, more and count.
+  // are the caller's (shim/rpc). A linearizable range waits for the log's read barrier. `body`
+  // holds kvs, more and count.
   virtual void range(const RangeRequest& request, base::Done<Reply> done) = 0;
-  // Pins the revision (after a barrier unless serializable). `done` gets null and an error, or a cursor.
+  // Pins the revision (after a barrier unless serializable). `done` gets null and an error, or a
+  // cursor.
   struct CursorReply {
     Error error = Error::kNone;
     std::unique_ptr<RangeCursor> cursor;
@@ -134,8 +135,8 @@ class Store {
   // grant and revoke, alarm. A transaction without writes is evaluated on the current state after a
   // barrier (none if all its ranges are serializable). Checks of a request's own fields are the
   // caller's; what depends on state is decided at apply. `body` holds the response's own fields.
-  // With `physical`, a compaction is answered after removal. kRequestTooLarge and kRequestTooManyRequests
-  // are decided here.
+  // With `physical`, a compaction is answered after removal. kRequestTooLarge and
+  // kRequestTooManyRequests are decided here.
   virtual void propose(Command command, base::Done<Reply> done) = 0;
 
   // --- leases (local: never in the log on a Raft backend) ---

@@ -45,8 +45,8 @@ class Engine {
   // --- [writer] ---
 
   // Applies the entry at `index`. `now` only sets lease deadlines; it never decides an outcome.
-  // Events of the change are kept until publish(). A command that etcd would refuse at apply returns
-  // its error and changes nothing.
+  // Events of the change are kept until publish(). A command that etcd would refuse at apply
+  // returns its error and changes nothing.
   Applied apply(const model::Command& command, Index index, Term term, base::MonotonicTime now);
 
   // Events since the last publish(), one element per revision; valid until publish().
@@ -67,7 +67,8 @@ class Engine {
   // Lease clock (leader duty). Leases whose deadline is at or before `now`, at most `max`; a lease
   // named once is not named again for `retry`, in case its revoke is lost.
   std::vector<LeaseId> expired_leases(base::MonotonicTime now, size_t max, base::Duration retry);
-  // Re-arms every deadline to the full TTL plus `extension` (new leader, gap in the log's progress).
+  // Re-arms every deadline to the full TTL plus `extension` (new leader, gap in the log's
+  // progress).
   void rearm_leases(base::MonotonicTime now, base::Duration extension);
 
   // Replaces all state. REQUIRES: no reader is inside a [reader] call and no source is alive.
@@ -76,13 +77,13 @@ class Engine {
 
   // --- [reader] ---
 
-  Revision revision() const;            // published
-  Revision compact_revision() const;    // -1 before any compaction
+  Revision revision() const;          // published
+  Revision compact_revision() const;  // -1 before any compaction
   Index applied_index() const;
   Term applied_term() const;
   int64_t live_keys() const;
-  int64_t resident_bytes() const;       // what the engine's data occupies, for the memory guard
-  int64_t live_row_bytes() const;       // key and value bytes of all rows, for db size figures
+  int64_t resident_bytes() const;  // what the engine's data occupies, for the memory guard
+  int64_t live_row_bytes() const;  // key and value bytes of all rows, for db size figures
 
   // Evaluates a Range: error, or revision and body (kvs, more, count).
   Applied range(const model::RangeRequest& request) const;
@@ -94,8 +95,8 @@ class Engine {
   model::Error open_cursor(const model::RangeRequest& request,
                            std::unique_ptr<model::RangeCursor>& out) const;
 
-  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range,
-                              bool with_previous, size_t max_events, size_t max_revisions) const;
+  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range, bool with_previous,
+                              size_t max_events, size_t max_revisions) const;
 
   // etcd's Maintenance.HashKV and Hash; walk the rows in the calling thread, in chunks.
   model::HashReply hash_kv(Revision revision) const;

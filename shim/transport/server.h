@@ -15,11 +15,12 @@
 namespace keelson::transport {
 
 struct TlsOptions {
-  std::string cert_file, key_file;   // PEM; both or neither
-  std::string trusted_ca_file;       // verifies client certificates
+  std::string cert_file, key_file;  // PEM; both or neither
+  std::string trusted_ca_file;      // verifies client certificates
   std::string crl_file;
-  bool client_cert_auth = false;     // a client certificate is required; a trusted CA alone requires one too
-  std::vector<std::string> cipher_suites;      // Go's names, TLS 1.2
+  bool client_cert_auth =
+      false;  // a client certificate is required; a trusted CA alone requires one too
+  std::vector<std::string> cipher_suites;           // Go's names, TLS 1.2
   std::string min_version = "TLS1.2", max_version;  // "TLS1.2" | "TLS1.3" | ""
   std::vector<std::string> allowed_common_names, allowed_hostnames;
 };
@@ -27,25 +28,25 @@ struct TlsOptions {
 // One address to listen on. The scheme decides: a `tls` listener never answers plaintext unless the
 // same host and port are also given without tls; then the first byte decides per connection.
 struct Listen {
-  std::string host;  // IP address or "localhost" or ""
-  uint16_t port = 0; // 0 picks a free one
+  std::string host;   // IP address or "localhost" or ""
+  uint16_t port = 0;  // 0 picks a free one
   bool tls = false;
   std::string unix_path;  // instead of host and port
-  bool grpc = true;  // serves gRPC
-  bool http = true;  // serves plain HTTP
+  bool grpc = true;       // serves gRPC
+  bool http = true;       // serves plain HTTP
 };
 
 struct ServerOptions {
-  int io_threads = 0;                         // 0: one per core
-  size_t max_message_bytes = 2 * 1024 * 1024; // of one request message
+  int io_threads = 0;                          // 0: one per core
+  size_t max_message_bytes = 2 * 1024 * 1024;  // of one request message
   uint32_t max_concurrent_streams = UINT32_MAX;
   bool reuse_address = false, reuse_port = false;
-  base::Duration keepalive_min_time = std::chrono::seconds(5);   // fastest client PING with streams
-  base::Duration keepalive_interval = std::chrono::hours(2);     // our PINGs; 0 off
+  base::Duration keepalive_min_time = std::chrono::seconds(5);  // fastest client PING with streams
+  base::Duration keepalive_interval = std::chrono::hours(2);    // our PINGs; 0 off
   base::Duration keepalive_timeout = std::chrono::seconds(20);
   base::Duration handshake_timeout = std::chrono::seconds(10);
   base::Duration idle_http_timeout = std::chrono::minutes(5);
-  size_t max_connections = 0;                 // 0: bounded by the file descriptor limit only
+  size_t max_connections = 0;  // 0: bounded by the file descriptor limit only
 };
 
 class Server {

@@ -26,7 +26,7 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;  // names in 
 
 // What the peer is, for authentication and logs.
 struct Peer {
-  std::string address;      // "127.0.0.1:41234"
+  std::string address;  // "127.0.0.1:41234"
   bool tls = false;
   std::string common_name;  // of the verified client certificate; "" without one
 };
@@ -40,11 +40,11 @@ class Call {
   virtual const Peer& peer() const = 0;
   virtual std::optional<base::MonotonicTime> deadline() const = 0;
 
-  // Queues one message, without gRPC's five-byte prefix. After finish() or the end of the call it is
-  // dropped. Order is kept.
+  // Queues one message, without gRPC's five-byte prefix. After finish() or the end of the call it
+  // is dropped. Order is kept.
   virtual void send(base::Payload message) = 0;
-  // Ends the call after everything queued; a second finish is ignored. With code 0 a unary call must
-  // have sent exactly one message.
+  // Ends the call after everything queued; a second finish is ignored. With code 0 a unary call
+  // must have sent exactly one message.
   virtual void finish(Status status) = 0;
   // Bytes queued here and not yet handed to the socket: back-pressure for streams. Approximate.
   virtual size_t queued_bytes() const = 0;
@@ -53,8 +53,8 @@ class Call {
 };
 using CallPtr = std::shared_ptr<Call>;
 
-// Receives a streaming call's messages. All methods run on the connection's io thread, one at a time;
-// the object is destroyed there after on_end().
+// Receives a streaming call's messages. All methods run on the connection's io thread, one at a
+// time; the object is destroyed there after on_end().
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
@@ -76,8 +76,8 @@ struct Method {
   std::string path;  // "/etcdserverpb.KV/Range"
   bool client_streaming = false;
   bool server_streaming = false;
-  // Exactly one of the two is set. `unary` serves methods whose client sends one message: it runs on
-  // the io thread with the whole message and must not block; it answers through the call, now or
+  // Exactly one of the two is set. `unary` serves methods whose client sends one message: it runs
+  // on the io thread with the whole message and must not block; it answers through the call, now or
   // later. `open` serves client-streaming methods; it runs when the request's headers are in.
   std::function<void(CallPtr, std::string message)> unary;
   std::function<std::unique_ptr<StreamHandler>(CallPtr)> open;
