@@ -1,0 +1,115 @@
+package conformance
+
+import (
+	"flag"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"keelson/compat/harness"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what etcd answers into the scripts")
+
+func folder() string { return filepath.Join(harness.Root(), "tests", "conformance") }
+
+func parseAll(t *testing.T) map[string]*Script {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(folder(), "*.txt"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scripts in %s: %v", folder(), err)
+	}
+	scripts := map[string]*Script{}
+	for _, path := range paths {
+		script, err := Parse(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts[strings.TrimSuffix(filepath.Base(path), ".txt")] = script
+	}
+	return scripts
+}
+
+func TestEtcd(t *testing.T) { runAll(t, harness.Etcd) }
+
+func TestMemory(t *testing.T) { runAll(t, harness.Memory) }
+
+func TestNative(t *testing.T) { runAll(t, harness.Native) }
+
+func runAll(t *testing.T, kind harness.Kind) {
+	if *rewrite && kind != harness.Etcd {
+		return
+	}
+	for name, script := range parseAll(t) {
+		if slices.Contains(script.Servers, kind) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				runScript(t, script, kind)
+			})
+		}
+	}
+}
+
+func runScript(t *testing.T, script *Script, kind harness.Kind) {
+	server := harness.Start(t, harness.Options{Kind: kind, Flags: script.Flags})
+	s, err := newSession(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.close() }()
+	for _, c := range script.Cases {
+		ok := t.Run(c.Name, func(t *testing.T) {
+			for _, command := range c.Commands {
+				runCommand(t, s, script, command)
+			}
+		})
+		if !ok && t.Failed() && s.conn == nil {
+			return
+		}
+	}
+	if *rewrite && !t.Failed() {
+		if err := script.Rewrite(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func runCommand(t *testing.T, s *session, script *Script, command *Command) {
+	actual, err := s.run(command)
+	if err != nil {
+		t.Fatalf("%s:%d: %v", script.Path, command.Line, err)
+	}
+	command.Actual = actual
+	if *rewrite {
+		if strings.Contains(actual, "BAD") {
+			t.Errorf("%s:%d: the oracle broke a rule of the runner:\n%s", script.Path, command.Line, actual)
+		}
+		return
+	}
+	kind := s.server.Kind
+	if want, got := forKind(command.Expected, kind), forKind(actual, kind); want != got {
+		t.Errorf("%s:%d: %s\n  want\n%s\n  got\n%s",
+			script.Path, command.Line, shorten(command.Text), indent(want), indent(got))
+	}
+}
+
+var term = regexp.MustCompile(`term:[1-9]\d*`)
+
+// forKind hides what is not compared on a kind: only etcd and native have Raft's terms.
+func forKind(text string, kind harness.Kind) string {
+	if kind == harness.Memory {
+		return term.ReplaceAllString(text, "term:T")
+	}
+	return text
+}
+
+func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
+
+func shorten(text string) string {
+	if len(text) > 300 {
+		return text[:300] + "..."
+	}
+	return text
+}
