@@ -49,7 +49,8 @@ class Engine {
   // returns its error and changes nothing.
   Applied apply(const model::Command& command, Index index, Term term, base::MonotonicTime now);
 
-  // Events since the last publish(), one element per revision; valid until publish().
+  // Events since the last publish(), one element per revision. The span stays valid over that
+  // publish() and until the next apply() or restore(): the store hands them on once they are visible.
   std::span<const model::RevisionEvents> unpublished_events() const;
   // Makes everything applied visible to readers; returns the current revision.
   Revision publish();
