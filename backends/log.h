@@ -112,6 +112,8 @@ class Log {
   // A linearizable read barrier: answers with an index at or above every entry that was
   // acknowledged anywhere before the call. May wait, and may fail with kTimeout, kNoLeader or
   // kLeaderChanged.
+  // Proposals are acknowledged after on_applied() at the earliest: a Log that only this process
+  // can write answers inline with the index last given to on_applied(), so that reads never wait.
   virtual void read_barrier(base::Done<BarrierReply> done) = 0;
 
   // Told by the Store after each published batch; lets the Log release what is applied.
