@@ -44,7 +44,7 @@ std::string Reader::read_meta() {
   std::string head;
   if (base::IoError error = file_.size(size); !error.ok()) return error.text();
   file_pages_ = size / kPageSize;
-  if (file_pages_ < 4) return "database file of " + std::to_string(size) + " bytes is too short";
+  if (file_pages_ < 3) return "database file of " + std::to_string(size) + " bytes is too short";
   if (base::IoError error = file_.read_at(0, 2 * kPageSize, head); !error.ok()) return error.text();
   if (head.size() < 2 * kPageSize) return "database file ends within its meta pages";
   Meta metas[2], best;
