@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+type arrival struct {
+	revision int64
+	at       time.Time
+}
+
+// watcher follows the whole prefix and notes when each revision came.
+type watcher struct {
+	arrived []arrival
+	err     error
+}
+
+// follow reads until `n` events have come.
+func (w *watcher) follow(events clientv3.WatchChan, n int, ready func()) {
+	w.arrived = make([]arrival, 0, n)
+	defer func() {
+		if ready != nil {
+			ready()
+		}
+	}()
+	for answer := range events {
+		if ready != nil {
+			ready()
+			ready = nil
+		}
+		if w.err = answer.Err(); w.err != nil {
+			return
+		}
+		now := time.Now()
+		for _, event := range answer.Events {
+			w.arrived = append(w.arrived, arrival{event.Kv.ModRevision, now})
+		}
+		if len(w.arrived) >= n {
+			return
+		}
+	}
+	w.err = errors.New("watch ended early")
+}
+
+// updates changes each of the first `n` listed objects once and notes when it was acknowledged.
+func updates(t *target, n int) (map[int64]time.Time, error) {
+	at := make([]time.Time, n)
+	_, err := drive(updaters, n, func(ctx context.Context, caller, i int) error {
+		err := t.swap(ctx, caller, listPrefix, i)
+		at[i] = time.Now()
+		return err
+	})
+	out := make(map[int64]time.Time, n)
+	for i, moment := range at {
+		out[t.objects[listPrefix][i]] = moment
+	}
+	return out, err
+}
+
+func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup) {
+	var ready, done sync.WaitGroup
+	watchers := make([]*watcher, watcherCount)
+	for i := range watchers {
+		w := &watcher{}
+		watchers[i] = w
+		ready.Add(1)
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			events := t.client(i).Watch(clientv3.WithRequireLeader(ctx), listPrefix, clientv3.WithPrefix(),
+				clientv3.WithCreatedNotify(), clientv3.WithPrevKV())
+			w.follow(events, n, ready.Done)
+		}()
+	}
+	ready.Wait()
+	return watchers, &done
+}
+
+// runWatch measures the delivery of events: an operation is one event at one watcher. The updates
+// alone, measured just before, are taken off. Latency is from acknowledgement to arrival.
+func runWatch(t *target, size sizes) (sample, error) {
+	alone, err := measured(t, func() (int, []time.Duration, error) {
+		_, err := updates(t, size.updates)
+		return size.updates, nil, err
+	})
+	if err != nil {
+		return alone, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	watchers, done := openWatchers(ctx, t, size.updates)
+	s, err := measured(t, func() (int, []time.Duration, error) {
+		acknowledged, err := updates(t, size.updates)
+		if err != nil {
+			return 0, nil, err
+		}
+		done.Wait()
+		return delivered(watchers, acknowledged)
+	})
+	if err != nil {
+		return s, err
+	}
+	s.whole = s.cpu
+	s.cpu -= alone.cpu
+	return s, nil
+}
+
+// delivered counts what came and how late; anything missing or out of order is an error.
+func delivered(watchers []*watcher, acknowledged map[int64]time.Time) (int, []time.Duration, error) {
+	latencies := make([]time.Duration, 0, len(watchers)*len(acknowledged))
+	for _, w := range watchers {
+		if w.err != nil {
+			return 0, nil, w.err
+		}
+		if len(w.arrived) != len(acknowledged) {
+			return 0, nil, fmt.Errorf("%d events of %d were delivered", len(w.arrived), len(acknowledged))
+		}
+		last := int64(0)
+		for _, a := range w.arrived {
+			moment, known := acknowledged[a.revision]
+			if !known || a.revision <= last {
+				return 0, nil, fmt.Errorf("event %d after %d, acknowledged: %t", a.revision, last, known)
+			}
+			last = a.revision
+			latencies = append(latencies, max(0, a.at.Sub(moment)))
+		}
+	}
+	return len(latencies), latencies, nil
+}
