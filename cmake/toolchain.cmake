@@ -25,6 +25,10 @@ elseif(KEELSON_SANITIZE STREQUAL "thread")
   add_link_options(-fsanitize=thread)
 endif()
 
+if(KEELSON_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage of the libraries steers the fuzzer
+endif()
+
 # Own code only; generated code is compiled without these.
 set(KEELSON_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                      -Wimplicit-fallthrough -Werror)
