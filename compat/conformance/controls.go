@@ -12,18 +12,19 @@ import (
 
 // controls are the commands that are not RPCs by name. `send` is apart, for it takes free text.
 var controls = map[string]func(*session, []string, *directives) (string, error){
-	"raw":      raw,
-	"sleep":    sleep,
-	"open":     open,
-	"recv":     receive,
-	"recv-raw": receiveRaw,
-	"quiet":    quiet,
-	"end":      finish,
-	"ended":    ended,
-	"cancel":   cancelStream,
-	"load":     load,
-	"restart":  restart,
-	"kill":     kill,
+	"raw":        raw,
+	"sleep":      sleep,
+	"open":       open,
+	"recv":       receive,
+	"recv-raw":   receiveRaw,
+	"quiet":      quiet,
+	"end":        finish,
+	"half-close": halfClose,
+	"ended":      ended,
+	"cancel":     cancelStream,
+	"load":       load,
+	"restart":    restart,
+	"kill":       kill,
 }
 
 // load puts N keys PREFIX0000, PREFIX0001, ... with values of SIZE bytes: load PREFIX N SIZE.

@@ -52,16 +52,10 @@ func (p *printer) mergeRanges(all []proto.Message) string {
 		whole.Kvs = append(whole.Kvs, chunk.GetKvs()...)
 		whole.Header, whole.More, whole.Count = chunk.GetHeader(), chunk.GetMore(), chunk.GetCount()
 	}
-	chunks := "one message"
-	if len(all) > 1 {
-		chunks = "several messages"
-	} else if len(all) == 0 {
-		chunks = "no message"
+	if len(all) == 0 {
+		return "BAD: no message\n"
 	}
-	fmt.Fprintf(&out, "%s\n", chunks)
-	if len(all) > 0 {
-		fmt.Fprintf(&out, "%s\n", p.message(whole))
-	}
+	fmt.Fprintf(&out, "%s\n", p.message(whole))
 	return out.String()
 }
 

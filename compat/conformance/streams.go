@@ -242,6 +242,15 @@ func finish(s *session, words []string, d *directives) (string, error) {
 	return s.awaitEnd(words[0], one, d)
 }
 
+// halfClose tells the server that nothing more will be sent, and goes on: half-close NAME.
+func halfClose(s *session, words []string, _ *directives) (string, error) {
+	one, err := s.stream(words, 1)
+	if err != nil {
+		return "", err
+	}
+	return "half-closed", one.client.CloseSend()
+}
+
 // ended waits until the server ends a stream of its own accord: ended NAME.
 func ended(s *session, words []string, d *directives) (string, error) {
 	one, err := s.stream(words, 1)

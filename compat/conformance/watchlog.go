@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,9 +95,20 @@ func (w *watchLog) String() string {
 	slices.Sort(ids)
 	var out strings.Builder
 	for _, id := range ids {
-		for _, line := range w.lines[id] {
+		for _, line := range abridge(w.lines[id]) {
 			fmt.Fprintf(&out, "watch %d: %s\n", id, line)
 		}
 	}
 	return out.String()
+}
+
+// abridge keeps the ends of a long list and a hash of all of it.
+func abridge(lines []string) []string {
+	if len(lines) <= longList {
+		return lines
+	}
+	hash := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return []string{
+		lines[0], lines[1], fmt.Sprintf("<%d lines %x>", len(lines), hash[:4]), lines[len(lines)-1],
+	}
 }
