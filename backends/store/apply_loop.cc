@@ -1,0 +1,213 @@
+// The apply thread: takes what the Log committed, applies it in batches, publishes once per batch.
+#include <utility>
+
+#include "api/base/check.h"
+#include "backends/store/replicated_store.h"
+
+namespace keelson::store {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A batch is published at the latest after so many commands, to bound the wait of the first.
+constexpr size_t kMaxBatch = 512;
+// Entries of the revision log looked at between two batches: some tens of microseconds.
+constexpr size_t kSliceEntries = 128;
+constexpr base::Duration kTick = milliseconds(500);  // as etcd's lease scan
+
+double seconds(base::Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
+
+void ReplicatedStore::enqueue(std::vector<Work>& work) {
+  if (!running_.load(std::memory_order_acquire)) [[unlikely]] {
+    std::scoped_lock lock(recovery_mutex_);
+    if (!running_) {
+      if (recovery_error_.empty()) apply_all(work);
+      return;
+    }
+  }
+  bool wake = false;
+  {
+    std::scoped_lock lock(queue_mutex_);
+    if (queue_.empty()) {
+      queue_.swap(work);
+    } else {
+      for (Work& each : work) queue_.push_back(std::move(each));
+    }
+    wake = std::exchange(sleeping_, false);
+  }
+  if (wake) queue_wake_.notify_one();
+  work.clear();
+}
+
+// Waits for work, at most until the next tick and not at all while slices of compaction are left.
+// False when the store stops.
+bool ReplicatedStore::take_work(std::vector<Work>& batch, bool more_slices,
+                                base::MonotonicTime now) {
+  batch.clear();
+  std::unique_lock lock(queue_mutex_);
+  if (queue_.empty() && !stopping_ && !more_slices) {
+    base::Duration wait = std::max(base::Duration(0), next_tick_ - now);
+    sleeping_ = true;
+    queue_wake_.wait_for(lock, std::min(wait, kTick),
+                         [&] { return !queue_.empty() || stopping_ || !sleeping_; });
+    sleeping_ = false;
+  }
+  batch.swap(queue_);
+  return !batch.empty() || !stopping_;
+}
+
+void ReplicatedStore::run() {
+  std::vector<Work> batch;
+  bool more_slices = true;
+  while (take_work(batch, more_slices, parts_.clock.now())) {
+    if (!batch.empty()) apply_all(batch);
+    more_slices = slice();
+    base::MonotonicTime now = parts_.clock.now();
+    if (now >= next_tick_) {
+      tick(now);
+      next_tick_ = now + kTick;
+    }
+  }
+}
+
+void ReplicatedStore::apply_all(std::vector<Work>& batch) {
+  base::MonotonicTime now = parts_.clock.now();
+  size_t unpublished = 0;
+  for (Work& work : batch) {
+    if (work.kind == Work::Kind::kInstall || unpublished == kMaxBatch) {
+      publish();
+      unpublished = 0;
+    }
+    apply_one(work, now);
+    ++unpublished;
+  }
+  publish();
+  if (!ready_seen_.load(std::memory_order_relaxed) && running_) introduce();
+}
+
+void ReplicatedStore::apply_one(Work& work, base::MonotonicTime& now) {
+  switch (work.kind) {
+    case Work::Kind::kEntry:
+      return apply_entry(work, now);
+    case Work::Kind::kEmpty:
+      slot_.writer().apply(model::Command{}, work.index, work.term, now);
+      applied_ = work.index;
+      // Everything of earlier terms is applied by now, so the deadlines start here, as etcd's do.
+      if (is_leader_) slot_.writer().rearm_leases(now, options_.election_timeout);
+      return;
+    case Work::Kind::kInstall:
+      return install(work);
+    case Work::Kind::kLeadership:
+      return apply_leadership(work.leadership, now);
+  }
+}
+
+void ReplicatedStore::apply_entry(Work& work, base::MonotonicTime& now) {
+  const model::Command& command = work.pending.command;
+  engine::Applied applied = slot_.writer().apply(command, work.index, work.term, now);
+  applied_ = work.index;
+  // One look at the clock per command serves its duration and the next one's start.
+  base::MonotonicTime end = parts_.clock.now();
+  base::Duration took = end - now;
+  now = end;
+  metrics_.applied(command, applied.error == model::Error::kNone, seconds(took));
+  if (took > options_.slow_apply) [[unlikely]] {
+    metrics_.slow_apply.add();
+    KEELSON_LOG(parts_.logger, kWarn, "apply request took too long", {"took", took},
+                {"expected-duration", options_.slow_apply});
+  }
+  if (!work.pending.done) return;
+  Answer answer{std::move(work.pending.done), model::Reply{.error = applied.error,
+                                                           .revision = applied.revision,
+                                                           .term = work.term,
+                                                           .body = std::move(applied.body)}};
+  const auto* compaction = std::get_if<model::CompactionRequest>(&command.body);
+  if (compaction != nullptr && compaction->physical && applied.error == model::Error::kNone) {
+    physical_.push_back({compaction->revision, std::move(answer)});
+  } else {
+    answers_.push_back(std::move(answer));
+  }
+}
+
+void ReplicatedStore::apply_leadership(const backends::Leadership& leadership,
+                                       base::MonotonicTime now) {
+  if (leadership.is_leader) slot_.writer().rearm_leases(now, options_.election_timeout);
+  watch_leader(now);
+}
+
+void ReplicatedStore::install(Work& work) {
+  slot_.replace(std::move(work.engine));
+  engine::Engine& engine = slot_.writer();
+  engine.publish();
+  applied_ = engine.applied_index();
+  compacted_ = engine.compact_revision();
+  for (PhysicalCompaction& waiting : physical_) answers_.push_back(std::move(waiting.answer));
+  physical_.clear();
+  if (sink_ != nullptr && running_) {
+    sink_->on_reset(engine.revision(), compacted_, work.went_back);
+  }
+}
+
+// Shows what was applied to readers, then to watchers, then answers.
+void ReplicatedStore::publish() {
+  engine::Engine& engine = slot_.writer();
+  std::span<const model::RevisionEvents> events = engine.unpublished_events();
+  Revision revision = engine.publish();
+  if (!events.empty()) metrics_.published(events);
+  if (sink_ != nullptr && running_ && !events.empty()) sink_->on_events(events, revision);
+  Revision compacted = engine.compact_revision();
+  if (compacted != compacted_) {
+    compacted_ = compacted;
+    compaction_started_ = parts_.clock.now();
+    metrics_.compaction_last.set(
+        std::chrono::duration_cast<std::chrono::seconds>(parts_.clock.wall().since_epoch).count());
+    if (sink_ != nullptr && running_) sink_->on_compacted(compacted);
+  }
+  for (Answer& answer : answers_) {
+    if (answer.reply.revision == 0) answer.reply.revision = revision;
+    std::move(answer.done)(std::move(answer.reply));
+  }
+  answers_.clear();
+  if (applied_.value() != 0) parts_.log.on_applied(applied_);
+  run_waiting(waiters_.take(applied_), model::Error::kNone);
+}
+
+// One slice of removal. True when there is more to do at once.
+bool ReplicatedStore::slice() {
+  engine::Engine& engine = slot_.writer();
+  if (engine.compaction_hash_pending() && !hashing_.exchange(true)) {
+    slow_.post([this, held = slot_.share()]() mutable {
+      held->compute_compaction_hash();
+      held.reset();
+      hashing_ = false;
+      std::scoped_lock lock(queue_mutex_);
+      sleeping_ = false;
+      queue_wake_.notify_one();
+    });
+  }
+  bool more = engine.work_slice(kSliceEntries);
+  if (compaction_started_) {
+    base::MonotonicTime now = parts_.clock.now();
+    if (engine.compaction_finished(compacted_)) {
+      metrics_.compaction_total_ms.observe(seconds(now - *compaction_started_) * 1000);
+      compaction_started_.reset();
+    }
+  }
+  if (!physical_.empty()) answer_physical();
+  return more;
+}
+
+void ReplicatedStore::answer_physical() {
+  engine::Engine& engine = slot_.writer();
+  std::erase_if(physical_, [&](PhysicalCompaction& waiting) {
+    if (!engine.compaction_finished(waiting.revision)) return false;
+    std::move(waiting.answer.done)(std::move(waiting.answer.reply));
+    return true;
+  });
+}
+
+}  // namespace keelson::store

@@ -1,0 +1,228 @@
+// Reads, and what is local to one member: lease renewal, hashes, snapshots.
+#include <utility>
+
+#include "backends/store/replicated_store.h"
+
+namespace keelson::store {
+namespace {
+
+template <class Evaluate>
+model::Reply reply_of(EngineSlot& slot, Evaluate&& evaluate) {
+  EngineSlot::Reading engine = slot.read();
+  Term term = engine->applied_term();
+  engine::Applied result = evaluate(*engine);
+  return model::Reply{.error = result.error,
+                      .revision = result.revision,
+                      .term = term,
+                      .body = std::move(result.body)};
+}
+
+// etcd's rule: only a flat list of serializable ranges in both branches needs no barrier.
+bool serializable(const std::vector<model::RequestOp>& ops) {
+  for (const model::RequestOp& op : ops) {
+    const auto* range = std::get_if<model::RangeRequest>(&op);
+    if (range == nullptr || !range->serializable) return false;
+  }
+  return true;
+}
+
+// Keeps the engine that the cursor reads from.
+class HeldCursor final : public model::RangeCursor {
+ public:
+  HeldCursor(std::shared_ptr<engine::Engine> engine, std::unique_ptr<model::RangeCursor> cursor)
+      : engine_(std::move(engine)), cursor_(std::move(cursor)) {}
+  Chunk next(size_t max_keys, size_t max_bytes) override {
+    return cursor_->next(max_keys, max_bytes);
+  }
+
+ private:
+  std::shared_ptr<engine::Engine> engine_;
+  std::unique_ptr<model::RangeCursor> cursor_;
+};
+
+// Keeps the pinned rows that the reader streams.
+class HeldSnapshot final : public model::SnapshotReader {
+ public:
+  HeldSnapshot(std::unique_ptr<backends::CheckpointSource> source,
+               std::unique_ptr<model::SnapshotReader> reader)
+      : source_(std::move(source)), reader_(std::move(reader)) {}
+  uint64_t size() const override { return reader_->size(); }
+  model::Error read(size_t max_bytes, std::string& out) override {
+    return reader_->read(max_bytes, out);
+  }
+
+ private:
+  std::unique_ptr<backends::CheckpointSource> source_;
+  std::unique_ptr<model::SnapshotReader> reader_;
+};
+
+}  // namespace
+
+model::Reply ReplicatedStore::evaluate(const model::RangeRequest& request) {
+  metrics_.ranges.add();
+  return reply_of(slot_, [&](engine::Engine& engine) { return engine.range(request); });
+}
+
+model::Reply ReplicatedStore::evaluate(const model::TxnRequest& txn) {
+  metrics_.ranges.add(txn.success.size());
+  return reply_of(slot_, [&](engine::Engine& engine) { return engine.read_txn(txn); });
+}
+
+// Calls `done` with kNone once everything acknowledged before is visible. Where that has to wait,
+// `heavy` work goes to a thread of its own instead of holding up the apply thread.
+template <class Done>
+void ReplicatedStore::after_barrier(Done done, bool heavy) {
+  if (stopped_) return std::move(done)(model::Error::kStopped);
+  auto answered = [this, heavy, done = std::move(done)](backends::BarrierReply reply) mutable {
+    if (reply.error != model::Error::kNone) {
+      metrics_.read_indexes_failed.add();
+      return std::move(done)(reply.error);
+    }
+    if (slot_.read()->applied_index() >= reply.index) [[likely]] {
+      return std::move(done)(model::Error::kNone);
+    }
+    absl::AnyInvocable<void(model::Error)&&> later = std::move(done);
+    if (heavy) {
+      later = [this, inner = std::move(later)](model::Error error) mutable {
+        reader_.post([inner = std::move(inner), error]() mutable { std::move(inner)(error); });
+      };
+    }
+    waiters_.add({reply.index, parts_.clock.now(), std::move(later)});
+    // The apply thread may have passed the index between the look above and the addition.
+    run_waiting(waiters_.take(slot_.read()->applied_index()), model::Error::kNone);
+    if (stopped_) [[unlikely]]
+      run_waiting(waiters_.take_all(), model::Error::kStopped);
+  };
+  parts_.log.read_barrier(std::move(answered));
+}
+
+void ReplicatedStore::run_waiting(std::vector<WaitingRead> reads, model::Error error) {
+  for (WaitingRead& read : reads) std::move(read.done)(error);
+}
+
+void ReplicatedStore::range(const model::RangeRequest& request, ReplyDone done) {
+  if (request.serializable) return std::move(done)(evaluate(request));
+  after_barrier(
+      [this, request, done = std::move(done)](model::Error error) mutable {
+        std::move(done)(error == model::Error::kNone ? evaluate(request) : failed(error));
+      },
+      !request.range().single());
+}
+
+void ReplicatedStore::read_only_txn(model::Command command, ReplyDone done) {
+  const auto& txn = std::get<model::TxnRequest>(command.body);
+  if (serializable(txn.success) && serializable(txn.failure)) {
+    return std::move(done)(evaluate(txn));
+  }
+  after_barrier(
+      [this, command = std::move(command), done = std::move(done)](model::Error error) mutable {
+        std::move(done)(error == model::Error::kNone
+                            ? evaluate(std::get<model::TxnRequest>(command.body))
+                            : failed(error));
+      },
+      true);
+}
+
+void ReplicatedStore::range_stream(const model::RangeRequest& request,
+                                   base::Done<CursorReply> done) {
+  auto open = [this, request, done = std::move(done)](model::Error error) mutable {
+    if (error != model::Error::kNone) return std::move(done)(CursorReply{error, nullptr});
+    metrics_.ranges.add();
+    std::shared_ptr<engine::Engine> engine = slot_.share();
+    std::unique_ptr<model::RangeCursor> cursor;
+    error = engine->open_cursor(request, cursor);
+    if (error != model::Error::kNone) return std::move(done)(CursorReply{error, nullptr});
+    std::move(done)(
+        CursorReply{error, std::make_unique<HeldCursor>(std::move(engine), std::move(cursor))});
+  };
+  if (request.serializable) return std::move(open)(model::Error::kNone);
+  after_barrier(std::move(open), true);
+}
+
+void ReplicatedStore::read_barrier(base::Done<model::Error> done) {
+  after_barrier([done = std::move(done)](model::Error error) mutable { std::move(done)(error); },
+                false);
+}
+
+// --- leases ---
+
+void ReplicatedStore::lease_keep_alive(LeaseId id, base::Done<model::LeaseReply> done) {
+  model::LeaseReply reply;
+  if (stopped_ || leader_ == 0 || !is_leader_) {
+    reply.error = stopped_       ? model::Error::kStopped
+                  : leader_ == 0 ? model::Error::kNoLeader
+                                 : model::Error::kNotPrimaryLessor;
+    return std::move(done)(std::move(reply));
+  }
+  {
+    EngineSlot::Reading engine = slot_.read();
+    reply.revision = engine->revision();
+    reply.term = engine->applied_term();
+    reply.lease = engine->renew_lease(id, parts_.clock.now());
+  }
+  if (reply.lease.remaining_ttl >= 0) metrics_.leases_renewed.add();
+  std::move(done)(std::move(reply));
+}
+
+void ReplicatedStore::lease_time_to_live(LeaseId id, bool keys,
+                                         base::Done<model::LeaseReply> done) {
+  model::LeaseReply reply;
+  if (stopped_ || leader_ == 0) {
+    reply.error = stopped_ ? model::Error::kStopped : model::Error::kNoLeader;
+    return std::move(done)(std::move(reply));
+  }
+  {
+    EngineSlot::Reading engine = slot_.read();
+    reply.revision = engine->revision();
+    reply.term = engine->applied_term();
+    reply.lease = engine->lease_info(id, keys, parts_.clock.now());
+  }
+  std::move(done)(std::move(reply));
+}
+
+// --- maintenance ---
+
+void ReplicatedStore::hash(base::Done<model::HashReply> done) {
+  slow_.post([this, done = std::move(done)]() mutable {
+    base::MonotonicTime start = parts_.clock.now();
+    std::shared_ptr<engine::Engine> engine = slot_.share();
+    model::HashReply reply = engine->hash();
+    reply.term = engine->applied_term();
+    metrics_.hash_seconds.observe(
+        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    std::move(done)(reply);
+  });
+}
+
+void ReplicatedStore::hash_kv(Revision revision, base::Done<model::HashReply> done) {
+  slow_.post([this, revision, done = std::move(done)]() mutable {
+    base::MonotonicTime start = parts_.clock.now();
+    std::shared_ptr<engine::Engine> engine = slot_.share();
+    model::HashReply reply = engine->hash_kv(revision);
+    reply.term = engine->applied_term();
+    metrics_.hash_rev_seconds.observe(
+        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    std::move(done)(reply);
+  });
+}
+
+// Space is given back by compaction itself and the file is written whole: there is nothing to do.
+void ReplicatedStore::defragment(base::Done<model::Error> done) {
+  metrics_.defrag_seconds.observe(0);
+  std::move(done)(stopped_ ? model::Error::kStopped : model::Error::kNone);
+}
+
+void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>> done) {
+  if (!options_.open_snapshot || stopped_) return std::move(done)(nullptr);
+  slow_.post([this, done = std::move(done)]() mutable {
+    base::MonotonicTime start = parts_.clock.now();
+    std::unique_ptr<backends::CheckpointSource> source = checkpoint();
+    std::unique_ptr<model::SnapshotReader> reader = options_.open_snapshot(*source);
+    metrics_.snapshot_seconds.observe(
+        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    if (reader == nullptr) return std::move(done)(nullptr);
+    std::move(done)(std::make_unique<HeldSnapshot>(std::move(source), std::move(reader)));
+  });
+}
+
+}  // namespace keelson::store

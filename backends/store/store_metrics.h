@@ -1,0 +1,58 @@
+// The store's figures under etcd's names.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "api/base/metrics.h"
+#include "api/model/event.h"
+#include "api/model/requests.h"
+
+namespace keelson::store {
+
+// Registered once at start-up; the members are moved from any thread.
+struct StoreMetrics {
+  explicit StoreMetrics(base::Registry& registry);
+
+  // What one applied command did. `seconds` is the time it took.
+  void applied(const model::Command& command, bool success, double seconds);
+  // Events of one published batch.
+  void published(std::span<const model::RevisionEvents> batch);
+
+  base::Counter& proposals_failed;
+  base::Counter& leader_changes;
+  base::Counter& slow_apply;
+  base::Counter& slow_read_indexes;
+  base::Counter& read_indexes_failed;
+  base::Counter& ranges;
+  base::Counter& puts;
+  base::Counter& deletes;
+  base::Counter& txns;
+  base::Gauge& put_bytes;
+  base::Counter& leases_granted;
+  base::Counter& leases_revoked;
+  base::Counter& leases_renewed;
+  base::Counter& leases_expired;
+  base::Histogram& lease_ttl;
+  base::Counter& compacted_keys;
+  base::Gauge& compaction_last;
+  base::Histogram& compaction_slice_ms;
+  base::Histogram& compaction_total_ms;
+  base::Histogram& hash_seconds;
+  base::Histogram& hash_rev_seconds;
+  base::Histogram& snapshot_seconds;
+  base::Histogram& defrag_seconds;
+
+ private:
+  struct Op {
+    base::Histogram* done = nullptr;
+    base::Histogram* failed = nullptr;
+  };
+  Op add_op(base::Registry& registry, std::string_view op);
+
+  // By the index of the alternative in Command::Body.
+  std::array<Op, std::variant_size_v<model::Command::Body>> ops_;
+};
+
+}  // namespace keelson::store
