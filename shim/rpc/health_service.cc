@@ -1,0 +1,83 @@
+#include "shim/rpc/health_service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "api/base/wire.h"
+#include "shim/rpc/answer.h"
+#include "shim/rpc/unary.h"
+
+namespace keelson::rpc {
+
+namespace {
+using model::Error;
+using transport::CallPtr;
+namespace wire = base::wire;
+
+constexpr uint64_t kServing = 1, kServiceUnknown = 3;
+
+// HealthCheckResponse{status 1}.
+std::string response(uint64_t status) {
+  std::string out;
+  wire::append_uint(out, 1, status);
+  return out;
+}
+
+// HealthCheckRequest{service 1}.
+bool decode(std::string_view message, std::string& service) {
+  wire::Reader reader(message);
+  while (reader.next()) {
+    if (reader.field() == 1) service = std::string(reader.bytes());
+  }
+  return reader.ok();
+}
+
+void check(ServiceContext&, CallPtr call, std::string message) {
+  std::string service;
+  if (!decode(message, service)) return fail(*call, Error::kMalformedRequest);
+  if (!service.empty()) return fail(*call, Error::kHealthUnknownService);
+  answer_bytes(*call, response(kServing));
+}
+
+// HealthListResponse{statuses 1: map entry {key 1, value 2}}.
+void list(ServiceContext&, CallPtr call, std::string) {
+  std::string entry, out;
+  wire::append_message(entry, 1, "");
+  wire::append_message(entry, 2, response(kServing));
+  wire::append_message(out, 1, entry);
+  answer_bytes(*call, std::move(out));
+}
+
+// Tells the status once and then stays silent: it changes only when the server ends, and the stream
+// with it.
+class Watch : public transport::StreamHandler {
+ public:
+  explicit Watch(CallPtr call) : call_(std::move(call)) {}
+  void on_message(std::string message) override {
+    std::string service;
+    if (!decode(message, service)) return fail(*call_, Error::kMalformedRequest);
+    call_->send(base::Payload(response(service.empty() ? kServing : kServiceUnknown)));
+  }
+  void on_half_close() override {}
+  void on_writable() override {}
+  void on_end() override {}
+
+ private:
+  CallPtr call_;
+};
+}  // namespace
+
+void add_health_methods(transport::MethodTable& table, ServiceContext& context) {
+  add_unary(table, context, "/grpc.health.v1.Health/Check", check);
+  add_unary(table, context, "/grpc.health.v1.Health/List", list);
+  transport::Method method;
+  method.path = "/grpc.health.v1.Health/Watch";
+  method.server_streaming = true;
+  method.open = [](CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+    return std::make_unique<Watch>(std::move(call));
+  };
+  table.add(std::move(method));
+}
+
+}  // namespace keelson::rpc

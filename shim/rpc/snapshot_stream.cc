@@ -1,0 +1,118 @@
+#include "shim/rpc/snapshot_stream.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "api/base/wire.h"
+#include "shim/rpc/answer.h"
+
+namespace keelson::rpc {
+
+namespace {
+using model::Error;
+namespace wire = base::wire;
+
+constexpr size_t kBlobBytes = 32 * 1024;
+constexpr size_t kQueueLimit = 1024 * 1024;
+
+// Shared by the handler (io thread) and the store's answer, which may come on another thread.
+class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
+ public:
+  SnapshotStream(ServiceContext& context, transport::CallPtr call)
+      : context_(context), call_(std::move(call)) {}
+
+  void start() {
+    context_.store.snapshot(
+        [self = shared_from_this()](std::unique_ptr<model::SnapshotReader> reader) {
+          if (reader == nullptr) return fail(*self->call_, Error::kCorrupt);
+          {
+            std::lock_guard lock(self->mutex_);
+            self->version_ = self->context_.store.status().storage_version;
+            self->remaining_ = reader->size();
+            self->digest_ = self->context_.digests.sha256();
+            self->reader_ = std::move(reader);
+          }
+          self->pump();
+        });
+  }
+
+  void pump() {
+    std::lock_guard lock(mutex_);
+    while (reader_ != nullptr && !call_->cancelled() && call_->queued_bytes() < kQueueLimit) {
+      std::string blob;
+      Error error = reader_->read(kBlobBytes, blob);
+      if (error != Error::kNone) {
+        reader_.reset();
+        return fail(*call_, error);
+      }
+      if (!blob.empty()) {
+        digest_->update(blob);
+        remaining_ -= blob.size();
+        send(blob);
+        continue;
+      }
+      std::array<char, 32> sum = digest_->finish();
+      send({sum.data(), sum.size()});
+      reader_.reset();
+      call_->finish({});
+    }
+    if (call_->cancelled()) reader_.reset();
+  }
+
+ private:
+  // SnapshotResponse{remaining_bytes 2, blob 3, version 4}; etcd sends no header.
+  void send(std::string_view blob) {
+    base::Payload payload;
+    payload.head.reserve(blob.size() + 32);
+    wire::append_uint(payload.head, 2, remaining_);
+    wire::append_bytes(payload.head, 3, blob);
+    wire::append_bytes(payload.head, 4, version_);
+    call_->send(std::move(payload));
+  }
+
+  ServiceContext& context_;
+  transport::CallPtr call_;
+  std::mutex mutex_;
+  std::unique_ptr<model::SnapshotReader> reader_;
+  std::unique_ptr<base::Sha256> digest_;
+  std::string version_;
+  uint64_t remaining_ = 0;
+};
+
+class Handler : public transport::StreamHandler {
+ public:
+  Handler(ServiceContext& context, transport::CallPtr call)
+      : context_(context), call_(std::move(call)) {}
+  void on_message(std::string) override {
+    if (stream_ != nullptr) return;
+    stream_ = std::make_shared<SnapshotStream>(context_, call_);
+    stream_->start();
+  }
+  void on_half_close() override {
+    if (stream_ == nullptr) fail(*call_, Error::kMalformedRequest);
+  }
+  void on_writable() override {
+    if (stream_ != nullptr) stream_->pump();
+  }
+  void on_end() override {}
+
+ private:
+  ServiceContext& context_;
+  transport::CallPtr call_;
+  std::shared_ptr<SnapshotStream> stream_;
+};
+}  // namespace
+
+void add_snapshot_method(transport::MethodTable& table, ServiceContext& context) {
+  transport::Method method;
+  method.path = "/etcdserverpb.Maintenance/Snapshot";
+  method.server_streaming = true;
+  method.open = [&context](transport::CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+    return std::make_unique<Handler>(context, std::move(call));
+  };
+  table.add(std::move(method));
+}
+
+}  // namespace keelson::rpc
