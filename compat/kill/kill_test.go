@@ -1,0 +1,107 @@
+package kill
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"keelson/compat/harness"
+)
+
+// seedOf is a fresh seed, or the one in KEELSON_SEED to replay a run (the load itself is not replayed:
+// it depends on the machine).
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("KEELSON_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("KEELSON_SEED=%d", seed)
+	return seed
+}
+
+func kills(t *testing.T, kind harness.Kind, lives int) {
+	t.Helper()
+	server := harness.Start(t, harness.Options{Kind: kind, Flags: []string{"--quota-backend-bytes=8589934592"}})
+	r := newRun(server, seedOf(t))
+	for life := range lives {
+		if err := r.live(life); err != nil {
+			t.Fatalf("life %d of %d: %v", life, lives, err)
+		}
+	}
+	t.Logf("%d kills, %d of starts; %d acknowledged writes, revision %d, compacted %d, %d leases", lives, r.aborts, r.calls,
+		r.model.revision, r.model.compacted, len(r.leases))
+	if r.calls < lives*10 {
+		t.Fatalf("only %d writes in %d lives: not under load", r.calls, lives)
+	}
+}
+
+func TestNothingAcknowledgedIsLost(t *testing.T) {
+	lives := 12
+	if harness.Proving() {
+		lives = 300
+	}
+	kills(t, harness.Native, lives)
+}
+
+// The checks themselves are checked: they accept what etcd does, and refuse each kind of damage.
+func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, 3) }
+
+func put(key, value string, create, mod, version int64, before *mvccpb.KeyValue) []*mvccpb.Event {
+	return []*mvccpb.Event{{PrevKv: before, Kv: &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value),
+		CreateRevision: create, ModRevision: mod, Version: version}}}
+}
+
+func expectError(t *testing.T, err error, text string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), text) {
+		t.Fatalf("got %v, expected an error with %q", err, text)
+	}
+}
+
+func TestTheChecksRefuseDamage(t *testing.T) {
+	first := put("a", "1", 2, 2, 1, nil)
+	known := func() *ledger {
+		l := newLedger()
+		l.acknowledge(2, signature(first))
+		return l
+	}
+	if l := known(); l.check(2, first) != nil || l.settle(2) != nil {
+		t.Fatal("a correct history is refused")
+	}
+	expectError(t, known().settle(1), "is lost")
+	expectError(t, known().check(2, put("a", "other", 2, 2, 1, nil)), "was acknowledged as")
+	expectError(t, known().check(3, first), "written by nobody")
+	l := known()
+	l.acknowledge(2, "P:b")
+	expectError(t, l.errs[0], "acknowledged twice")
+	l = newLedger()
+	l.saw(5, first)
+	expectError(t, l.settle(4), "which a watch delivered")
+	l = newLedger()
+	l.readAt(9, nil)
+	expectError(t, l.settle(8), "a client saw revision 9")
+	l = newLedger()
+	l.leaseGranted(7)
+	expectError(t, l.settleLeases(map[int64]bool{}, map[int64]bool{}), "lease 7 is lost")
+	l.leaseRevoked(7)
+	expectError(t, l.settleLeases(map[int64]bool{}, map[int64]bool{7: true}), "but lives")
+}
+
+func TestTheModelRefusesGapsAndWrongStates(t *testing.T) {
+	m := newModel()
+	expectError(t, m.apply(3, put("a", "1", 3, 3, 1, nil)), "follows")
+	if err := m.apply(2, put("a", "1", 2, 2, 1, nil)); err != nil {
+		t.Fatal(err)
+	}
+	expectError(t, m.apply(3, put("a", "2", 2, 3, 2, nil)), "previous value")
+	m.revision = 2
+	expectError(t, m.apply(3, put("b", "2", 2, 3, 2, nil)), "expected create 3")
+}
