@@ -1,0 +1,127 @@
+#include "shim/watch/hub.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace keelson::watch {
+
+Hub::Hub(Parts parts, HubOptions options)
+    : clock_(parts.clock),
+      scope_(parts.scope),
+      core_(options, parts.store, parts.cluster, parts.random, parts.metrics),
+      inbox_(options.inbox_bytes) {
+  inbox_.reset(parts.store.published_revision(), false);
+}
+
+Hub::~Hub() {
+  stop();
+}
+
+void Hub::start(base::Threads& threads) {
+  thread_ = threads.start("watch", [this] { run(); });
+}
+
+void Hub::stop() {
+  inbox_.stop();
+  thread_.reset();
+}
+
+StreamId Hub::open_stream(std::shared_ptr<StreamSink> sink, StreamOptions options) {
+  StreamId id = next_stream_.fetch_add(1, std::memory_order_relaxed);
+  inbox_.post({id, OpenCommand{std::move(sink), options}});
+  return id;
+}
+
+void Hub::create(StreamId stream, WatchSpec spec) {
+  inbox_.post({stream, std::move(spec)});
+}
+void Hub::cancel(StreamId stream, int64_t watch_id) {
+  inbox_.post({stream, CancelCommand{watch_id}});
+}
+void Hub::progress(StreamId stream) {
+  inbox_.post({stream, ProgressCommand{}});
+}
+void Hub::writable(StreamId stream) {
+  inbox_.post({stream, WritableCommand{}});
+}
+void Hub::close_stream(StreamId stream) {
+  inbox_.post({stream, CloseCommand{}});
+}
+void Hub::finish_stream(StreamId stream, model::Error error) {
+  inbox_.post({stream, FinishCommand{error}});
+}
+
+void Hub::on_events(std::span<const model::RevisionEvents> batch, Revision published) {
+  inbox_.events(batch, published);
+}
+void Hub::on_compacted(Revision revision) {
+  inbox_.compacted(revision);
+}
+void Hub::on_reset(Revision published, Revision, bool went_back) {
+  inbox_.reset(published, went_back);
+}
+void Hub::on_leader(bool present) {
+  inbox_.leader(present);
+}
+
+void Hub::execute(Command& command) {
+  StreamId id = command.stream;
+  std::visit(
+      [&](auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, OpenCommand>) {
+          core_.open(id, std::move(what.sink), what.options, clock_.now());
+        } else if constexpr (std::is_same_v<What, CloseCommand>) {
+          core_.close(id);
+        } else if constexpr (std::is_same_v<What, WatchSpec>) {
+          core_.create(id, std::move(what));
+        } else if constexpr (std::is_same_v<What, CancelCommand>) {
+          core_.cancel(id, what.watch_id);
+        } else if constexpr (std::is_same_v<What, ProgressCommand>) {
+          core_.progress(id);
+        } else if constexpr (std::is_same_v<What, WritableCommand>) {
+          core_.writable(id);
+        } else {
+          core_.finish(id, what.error);
+        }
+      },
+      command.what);
+}
+
+bool Hub::run_once() {
+  mail_.clear();
+  inbox_.take(mail_);
+  if (scope_) scope_->begin();
+  for (Command& command : mail_.commands) execute(command);
+  if (mail_.reset) core_.reset(mail_.reset->published, mail_.reset->went_back);
+  core_.skip_to(mail_.skipped);
+  size_t begin = 0;
+  for (auto [revision, end] : mail_.revisions) {
+    core_.revision({revision, std::span(mail_.events).subspan(begin, end - begin)});
+    begin = end;
+  }
+  core_.published(mail_.published);
+  if (mail_.compacted >= 0) core_.compacted(mail_.compacted);
+  if (mail_.leader) core_.leader(*mail_.leader);
+  bool more = core_.serve(clock_.now());
+  if (scope_) scope_->end();
+  inbox_.lose_interest(core_.take_ended());
+  return more;
+}
+
+void Hub::run() {
+  for (;;) {
+    bool more = run_once();
+    if (inbox_.stopped()) return;
+    if (more) continue;
+    std::optional<base::Duration> timeout;
+    if (auto deadline = core_.next_deadline()) {
+      timeout = std::max(*deadline - clock_.now(), base::Duration(0));
+    }
+    inbox_.wait(timeout);
+  }
+}
+
+}  // namespace keelson::watch
