@@ -13,6 +13,7 @@ import (
 // controls are the commands that are not RPCs by name. `send` is apart, for it takes free text.
 var controls = map[string]func(*session, []string, *directives) (string, error){
 	"raw":        raw,
+	"raw-header": rawHeader,
 	"sleep":      sleep,
 	"open":       open,
 	"recv":       receive,

@@ -16,6 +16,7 @@ import (
 //	mask FIELD...             prints a field as * when it is not zero
 //	near FIELD WANT BELOW     prints ~WANT for a number in [WANT - BELOW, WANT]
 //	ties FIELD                orders runs of kvs with equal FIELD by key (etcd leaves them unordered)
+//	unordered FIELD...        sorts the lines of a repeated field (etcd walks a map)
 //	merge                     joins the chunks of RangeStream, whose borders are the server's business
 //	shape                     describes a Snapshot stream instead of printing it
 //	deadline DURATION         sets the call's deadline
@@ -24,6 +25,7 @@ type directives struct {
 	saves         map[string]string
 	masks         map[protoreflect.Name]bool
 	near          map[protoreflect.Name]nearby
+	unordered     map[protoreflect.Name]bool
 	ties          protoreflect.Name
 	merge, shape  bool
 	deadline      time.Duration
@@ -35,7 +37,8 @@ const defaultDeadline = 15 * time.Second
 func parseDirectives(lines []string) (*directives, error) {
 	d := &directives{
 		saves: map[string]string{}, masks: map[protoreflect.Name]bool{},
-		near: map[protoreflect.Name]nearby{}, deadline: defaultDeadline,
+		unordered: map[protoreflect.Name]bool{},
+		near:      map[protoreflect.Name]nearby{}, deadline: defaultDeadline,
 		metadataPairs: metadata.MD{},
 	}
 	for _, line := range lines {
@@ -61,6 +64,10 @@ func (d *directives) set(verb string, words []string) error {
 	case "mask":
 		for _, word := range words {
 			d.masks[protoreflect.Name(word)] = true
+		}
+	case "unordered":
+		for _, word := range words {
+			d.unordered[protoreflect.Name(word)] = true
 		}
 	case "near":
 		want, err1 := strconv.ParseInt(words[1], 10, 64)

@@ -19,9 +19,10 @@ const (
 // printer prints messages so that equal messages give equal text: fields in number order, one line per
 // top-level field. (The text format of the protobuf library is deliberately unstable.)
 type printer struct {
-	ids   identity
-	masks map[protoreflect.Name]bool   // printed as * when not zero
-	near  map[protoreflect.Name]nearby // printed as ~want when close enough
+	ids       identity
+	masks     map[protoreflect.Name]bool   // printed as * when not zero
+	unordered map[protoreflect.Name]bool   // sorted by their text
+	near      map[protoreflect.Name]nearby // printed as ~want when close enough
 }
 
 type nearby struct{ want, tolerance int64 }
@@ -70,6 +71,9 @@ func (p *printer) list(
 	all := make([]string, l.Len())
 	for i := range all {
 		all[i] = p.value(f, l.Get(i))
+	}
+	if p.unordered[f.Name()] {
+		slices.Sort(all)
 	}
 	if len(all) > longList {
 		hash := sha256.Sum256([]byte(strings.Join(all, "\n")))

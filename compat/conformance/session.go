@@ -107,11 +107,13 @@ func (s *session) hide(text string) string {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
+	// The protobuf library writes this space in one of two forms, by a hash of the program.
+	text = strings.ReplaceAll(text, "proto:\u00a0", "proto: ")
 	return strings.TrimRight(text, "\n")
 }
 
 func (s *session) printer(d *directives) *printer {
-	return &printer{ids: s.ids, masks: d.masks, near: d.near}
+	return &printer{ids: s.ids, masks: d.masks, unordered: d.unordered, near: d.near}
 }
 
 func (s *session) context(d *directives) (context.Context, context.CancelFunc) {
