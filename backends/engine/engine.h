@@ -26,6 +26,8 @@ namespace keelson::engine {
 struct EngineOptions {
   // Smallest lease TTL in seconds: etcd's ceil(1.5 * election ticks * tick), 2 by default.
   int64_t min_lease_ttl_seconds = 2;
+  // etcd's --max-learners, checked by every member at apply.
+  size_t max_learners = 1;
 };
 
 // The outcome of one applied command, in the shape of model::Reply.
@@ -50,7 +52,8 @@ class Engine {
   Applied apply(const model::Command& command, Index index, Term term, base::MonotonicTime now);
 
   // Events since the last publish(), one element per revision. The span stays valid over that
-  // publish() and until the next apply() or restore(): the store hands them on once they are visible.
+  // publish() and until the next apply() or restore(): the store hands them on once they are
+  // visible.
   std::span<const model::RevisionEvents> unpublished_events() const;
   // Makes everything applied visible to readers; returns the current revision.
   Revision publish();
@@ -58,6 +61,7 @@ class Engine {
   // Does a bounded slice (at most `max_entries` entries of the revision log looked at) of pending
   // compaction and reclamation work. True while work remains. While a CheckpointSource or a pending
   // compaction hash pins rows, removal waits and this returns false for it.
+  // Call it between publishes: with changes applied but not published it only reclaims.
   bool work_slice(size_t max_entries);
   // Physical removal of the compaction to `revision` is finished (for physical=true callers).
   bool compaction_finished(Revision revision) const;
@@ -71,6 +75,9 @@ class Engine {
   // Re-arms every deadline to the full TTL plus `extension` (new leader, gap in the log's
   // progress).
   void rearm_leases(base::MonotonicTime now, base::Duration extension);
+
+  // "" or the first broken invariant (numbered at the types). For tests; walks everything.
+  std::string check() const;
 
   // Replaces all state. REQUIRES: no reader is inside a [reader] call and no source is alive.
   // Returns "" or what is wrong with the rows.

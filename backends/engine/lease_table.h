@@ -1,0 +1,108 @@
+// Leases: what was granted (replicated state) and when each would expire (the leader's local
+// clock).
+//
+// Changes come from the writer; renewals and lookups from any thread. One short mutex guards the
+// table; nothing is computed under it but map operations. The writer reads without the mutex what
+// only it changes.
+//
+// Invariants
+//  S1 A lease's key set holds exactly the live keys whose newest version names the lease.
+//  S2 A lease revoked after the last publish can still be seen by a checkpoint of that publish.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "api/base/clock.h"
+#include "api/model/store.h"
+#include "backends/engine/cell.h"
+
+namespace keelson::engine {
+
+struct LeaseRow {
+  int64_t ttl = 0;        // seconds
+  int64_t remaining = 0;  // checkpointed remainder, 0 when there is none
+  friend bool operator==(const LeaseRow&, const LeaseRow&) = default;
+};
+
+class LeaseTable {
+ public:
+  using Row = LeaseRow;
+
+  // --- [writer] ---
+  bool contains(LeaseId id) const { return leases_.contains(key_of(id)); }
+  size_t size() const { return leases_.size(); }
+  void grant(LeaseId id, Row row, Index index, base::MonotonicTime now);
+  // REQUIRES: contains(id) and no keys left.
+  void revoke(LeaseId id, Index index);
+  // Replaces the remainder of an existing lease.
+  void checkpoint(LeaseId id, int64_t remaining, Index index);
+  // Unknown leases are passed over (rows restored without their lease).
+  void attach(LeaseId id, const Cell& cell);
+  void detach(LeaseId id, const Cell& cell);
+  // The attached keys in bytewise order.
+  std::vector<std::string> keys(LeaseId id) const;
+  // Everything up to `index` was published: old versions no source needs are dropped.
+  void published(Index index);
+  void clear();
+
+  std::vector<LeaseId> expired(base::MonotonicTime now, size_t max, base::Duration retry);
+  void rearm(base::MonotonicTime now, base::Duration extension);
+
+  // --- any thread ---
+  model::LeaseInfo renew(LeaseId id, base::MonotonicTime now);
+  // REQUIRES: pinned, for the keys are read from their records.
+  model::LeaseInfo info(LeaseId id, bool keys, base::MonotonicTime now) const;
+  std::vector<LeaseId> ids() const;
+
+  // Holds all versions of rows that an index sees until release(). `read_published` gives the
+  // published index; it runs under the mutex, so that no row of it is dropped in between.
+  template <class Read>
+  Index hold(Read read_published) const {
+    std::lock_guard lock(mutex_);
+    held_.push_back(read_published());
+    return held_.back();
+  }
+  void release(Index index) const;
+  // At most `max` rows after `after` as of the held index, ascending by id as unsigned.
+  std::vector<std::pair<LeaseId, Row>> rows(Index index, std::optional<LeaseId> after,
+                                            size_t max) const;
+
+ private:
+  struct Lease {
+    Row row;
+    Index since;  // the entry that made this version of the row
+    base::MonotonicTime deadline;
+    base::MonotonicTime check_at;  // its one valid place in due_
+    absl::flat_hash_set<const Cell*> keys;
+  };
+  // A version of a row that a change replaced at `until`.
+  struct Old {
+    Row row;
+    Index since, until;
+  };
+  struct Due {
+    base::MonotonicTime at;
+    LeaseId id;
+    friend bool operator>(const Due& a, const Due& b) { return b.at < a.at; }
+  };
+
+  // Ids order as etcd's rows do: eight bytes big-endian.
+  static uint64_t key_of(LeaseId id) { return static_cast<uint64_t>(id); }
+  void schedule(LeaseId id, Lease& lease, base::MonotonicTime at);
+  void retire(LeaseId id, const Lease& lease, Index until);
+
+  mutable std::mutex mutex_;
+  absl::btree_map<uint64_t, Lease> leases_;
+  absl::btree_multimap<uint64_t, Old> old_;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  mutable std::vector<Index> held_;
+};
+
+}  // namespace keelson::engine
