@@ -1,0 +1,66 @@
+// The wiring of one server: every component is named here and handed what it needs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/base/clock.h"
+#include "api/base/digest.h"
+#include "api/base/file.h"
+#include "api/base/limits.h"
+#include "api/base/log.h"
+#include "api/base/metrics.h"
+#include "api/base/random.h"
+#include "api/base/threads.h"
+#include "shim/http/router.h"
+#include "shim/transport/server.h"
+
+namespace keelson::main {
+
+// What the flags come to.
+struct ServeOptions {
+  std::string backend = "native";  // native | memory
+  std::string name = "default";
+  std::string data_dir = "default.etcd";
+  std::vector<std::string> peer_urls = {"http://localhost:2380"};  // advertised
+  std::vector<std::string> client_urls;                            // advertised
+  std::string cluster_token = "etcd-cluster";
+  base::Limits limits;
+  base::Duration election_timeout = std::chrono::seconds(1);
+  base::Duration heartbeat_interval = std::chrono::milliseconds(100);
+  base::Duration progress_interval = std::chrono::minutes(10);
+  base::Duration slow_apply = std::chrono::milliseconds(100);
+  int64_t memory_limit_bytes = 0;   // NOSPACE above; 0: none
+  int64_t memory_refuse_bytes = 0;  // start refused above; 0: none
+  transport::ServerOptions transport;
+  transport::TlsOptions tls;
+  std::vector<transport::Listen> client_listeners;
+  std::vector<transport::Listen> metrics_listeners;
+  http::HttpOptions http;
+  bool notify_service_manager = true;
+
+  // Smallest lease TTL in seconds that these timings allow; 2 by default.
+  int64_t min_lease_ttl_seconds() const;
+};
+
+// The seams of the process; all outlive serve().
+struct Runtime {
+  base::Clock& clock;
+  base::Threads& threads;
+  base::Digests& digests;
+  base::FileSystem& files;
+  base::Random& random;
+  base::Logger& logger;
+  base::Registry& metrics;
+};
+
+// Starts, serves until `wait_for_stop` returns, and closes in etcd's order. Called on the main
+// thread. `ready` runs once clients are served. Returns "" after a clean end, or the sentence that
+// ended the start.
+std::string serve(const ServeOptions& options, const Runtime& runtime,
+                  const std::function<void()>& ready, const std::function<void()>& wait_for_stop);
+
+}  // namespace keelson::main
