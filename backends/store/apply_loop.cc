@@ -65,6 +65,7 @@ void ReplicatedStore::run() {
   bool more_slices = true;
   while (take_work(batch, more_slices, parts_.clock.now())) {
     if (!batch.empty()) apply_all(batch);
+    if (!ready_seen_.load(std::memory_order_relaxed)) introduce();
     more_slices = slice();
     base::MonotonicTime now = parts_.clock.now();
     if (now >= next_tick_) {
@@ -86,7 +87,6 @@ void ReplicatedStore::apply_all(std::vector<Work>& batch) {
     ++unpublished;
   }
   publish();
-  if (!ready_seen_.load(std::memory_order_relaxed) && running_) introduce();
 }
 
 void ReplicatedStore::apply_one(Work& work, base::MonotonicTime& now) {
@@ -169,11 +169,25 @@ void ReplicatedStore::publish() {
   }
   for (Answer& answer : answers_) {
     if (answer.reply.revision == 0) answer.reply.revision = revision;
-    std::move(answer.done)(std::move(answer.reply));
   }
-  answers_.clear();
+  if (!options_.answer_batch || answers_.empty()) {
+    answer_all();
+  } else {
+    options_.answer_batch([this] { answer_all(); });
+  }
   if (applied_.value() != 0) parts_.log.on_applied(applied_);
   run_waiting(waiters_.take(applied_), model::Error::kNone);
+}
+
+void ReplicatedStore::answer_all() {
+  for (Answer& answer : answers_) std::move(answer.done)(std::move(answer.reply));
+  answers_.clear();
+}
+
+void ReplicatedStore::wake() {
+  std::scoped_lock lock(queue_mutex_);
+  sleeping_ = false;
+  queue_wake_.notify_one();
 }
 
 // One slice of removal. True when there is more to do at once.
@@ -184,9 +198,7 @@ bool ReplicatedStore::slice() {
       held->compute_compaction_hash();
       held.reset();
       hashing_ = false;
-      std::scoped_lock lock(queue_mutex_);
-      sleeping_ = false;
-      queue_wake_.notify_one();
+      wake();
     });
   }
   bool more = engine.work_slice(kSliceEntries);

@@ -15,7 +15,6 @@ void ReplicatedStore::tick(base::MonotonicTime now) {
   expire_waiting(now);
   watch_leader(now);
   expire_leases(now);
-  if (!ready_seen_) introduce();
 }
 
 void ReplicatedStore::expire_waiting(base::MonotonicTime now) {
@@ -60,15 +59,15 @@ void ReplicatedStore::expire_leases(base::MonotonicTime now) {
 // A started member tells its name and client URLs, and the first leader decides the cluster's
 // version. Each step is proposed again at the next tick when it failed.
 void ReplicatedStore::introduce() {
-  if (leader_ == 0) return;
+  if (leader_ == 0 || member_id_ == 0) return;
   engine::Engine& engine = slot_.writer();
   if (attributes_ == Step::kWaiting) {
     bool known = false;
     for (const model::Member& member : engine.members()) {
-      known = known || member.id == options_.member_id;
+      known = known || member.id == local_id();
     }
     if (!known) return;
-    model::MemberAttrSetRequest request{options_.member_id, options_.name, {}};
+    model::MemberAttrSetRequest request{local_id(), options_.name, {}};
     for (const std::string& url : options_.client_urls) request.client_urls.push_back(url);
     model::Command command;
     command.body = std::move(request);

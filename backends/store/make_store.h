@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "api/base/clock.h"
 #include "api/base/ids.h"
 #include "api/base/limits.h"
@@ -44,6 +45,9 @@ struct StoreOptions {
   int64_t memory_refuse_bytes = 0;
   base::Duration slow_apply = std::chrono::milliseconds(100);  // --warning-apply-duration
   SnapshotFactory open_snapshot;
+  // Calls its argument, which answers many requests in a row. Main brackets it so that each io
+  // thread is woken once. Empty: called directly.
+  std::function<void(absl::FunctionRef<void()> answers)> answer_batch;
 };
 
 // Everything must outlive the store.
@@ -62,7 +66,8 @@ class RunningStore {
   virtual model::Cluster& cluster() = 0;  // likewise
   // Where committed changes go. REQUIRES: before start().
   virtual void set_event_sink(model::EventSink* sink) = 0;
-  // Ids that are only known once the Log has recovered. REQUIRES: before any request is served.
+  // Ids that are only known once the Log has recovered. REQUIRES: before any request is served; the
+  // member does not introduce itself before it has them.
   virtual void set_identity(ClusterId cluster, MemberId member) = 0;
   // Recovers the log and starts to serve. "" or a sentence for the operator.
   virtual std::string start() = 0;

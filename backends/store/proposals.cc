@@ -65,7 +65,7 @@ model::Error ReplicatedStore::check_space(const model::Command& command) {
 
 bool ReplicatedStore::alarm_active(model::AlarmType type) {
   for (const model::AlarmMember& alarm : slot_.read()->alarms()) {
-    if (alarm.member == options_.member_id && alarm.type == type) return true;
+    if (alarm.member == local_id() && alarm.type == type) return true;
   }
   return false;
 }
@@ -81,7 +81,7 @@ void ReplicatedStore::raise_no_space() {
               {"limit-bytes", options_.memory_limit_bytes});
   model::Command command;
   command.body = model::AlarmRequest{.action = model::AlarmAction::kActivate,
-                                     .member = options_.member_id,
+                                     .member = local_id(),
                                      .alarm = model::AlarmType::kNoSpace};
   submit(std::move(command), [this](model::Reply) { alarm_proposed_ = false; });
 }

@@ -51,13 +51,14 @@ ReplicatedStore::~ReplicatedStore() {
 }
 
 void ReplicatedStore::set_identity(ClusterId cluster, MemberId member) {
-  options_.cluster_id = cluster;
-  options_.member_id = member;
+  cluster_id_ = cluster.value();
+  member_id_ = member.value();
   // etcd's request ids: unique over members and over restarts.
   uint64_t milliseconds = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.wall().since_epoch)
           .count());
   request_ids_ = (member.value() & 0xffff) << 48 | (milliseconds & ((1ull << 40) - 1)) << 8 | 1;
+  wake();
 }
 
 std::string ReplicatedStore::start() {

@@ -95,8 +95,8 @@ class ReplicatedStore final : public RunningStore,
   void snapshot(base::Done<std::unique_ptr<model::SnapshotReader>> done) override;
 
   // model::Cluster
-  ClusterId cluster_id() const override { return options_.cluster_id; }
-  MemberId local_id() const override { return options_.member_id; }
+  ClusterId cluster_id() const override { return ClusterId(cluster_id_); }
+  MemberId local_id() const override { return MemberId(member_id_); }
   std::vector<model::Member> members() override;
   std::string cluster_version() override;
 
@@ -132,6 +132,8 @@ class ReplicatedStore final : public RunningStore,
   void apply_leadership(const backends::Leadership& leadership, base::MonotonicTime now);
   void install(Work& work);
   void publish();
+  void answer_all();
+  void wake();
   bool slice();
   void answer_physical();
 
@@ -160,6 +162,7 @@ class ReplicatedStore final : public RunningStore,
   ReadWaiters waiters_;
   Worker slow_;    // hashes, snapshots
   Worker reader_;  // ranges that had to wait
+  std::atomic<uint64_t> cluster_id_{0}, member_id_{0};
   std::atomic<uint64_t> request_ids_{1};
 
   // Leadership as last told, for readers.

@@ -29,6 +29,10 @@ store::StoreOptions store_options(const ServeOptions& options, const ChosenLog& 
   out.memory_refuse_bytes = options.memory_refuse_bytes;
   out.slow_apply = options.slow_apply;
   out.open_snapshot = log.open_snapshot;
+  out.answer_batch = [](absl::FunctionRef<void()> answers) {
+    transport::AnswerBatch batch;
+    answers();
+  };
   return out;
 }
 
