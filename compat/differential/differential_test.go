@@ -1,0 +1,133 @@
+package differential
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/prototext"
+
+	"keelson/compat/harness"
+)
+
+var (
+	opsFlag  = flag.Int("ops", 0, "operations (default 3000; COUNT or KEELSON_PROVE raise it)")
+	seedFlag = flag.Uint64("seed", 0, "seed of the operations (default: the clock)")
+)
+
+func operations(t *testing.T) int {
+	t.Helper()
+	switch count := os.Getenv("COUNT"); {
+	case *opsFlag > 0:
+		return *opsFlag
+	case count != "":
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	case harness.Proving():
+		return 100_000
+	}
+	return 3000
+}
+
+func seed() uint64 {
+	if *seedFlag != 0 {
+		return *seedFlag
+	}
+	return uint64(time.Now().UnixNano())
+}
+
+func TestNative(t *testing.T) {
+	ops := operations(t)
+	run(t, harness.Native, ops, max(600, ops/60))
+}
+
+// TestMemory has no restarts: the memory backend forgets.
+func TestMemory(t *testing.T) { run(t, harness.Memory, max(1, operations(t)/4), 0) }
+
+// TestItself compares etcd with etcd: what it reports would be a fault of this test.
+func TestItself(t *testing.T) { run(t, harness.Etcd, min(1500, max(1, operations(t)/10)), 200) }
+
+func run(t *testing.T, kind harness.Kind, ops, restarts int) {
+	chosen := seed()
+	t.Logf("seed %d, %d operations (again: -run %s -seed %d -ops %d)", chosen, ops, t.Name(), chosen, ops)
+	// etcd's speed is not the subject: without fdatasync it keeps its data over a kill all the same.
+	etcd := harness.Start(t, harness.Options{Kind: harness.Etcd, Flags: []string{"--unsafe-no-fsync"}})
+	keelson := harness.Start(t, harness.Options{Kind: kind})
+	w, err := newWorld(etcd, keelson, &generator{
+		random: rand.New(rand.NewPCG(chosen, 1)), restarts: restarts,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { w.close() }()
+	var history []Step
+	counts := map[string]int{}
+	for i := range ops {
+		step := w.gen.next()
+		if i == ops-1 {
+			step = Step{Settle: true}
+		}
+		history = append(history, step)
+		counts[step.kind()]++
+		if err := w.apply(step); err != nil {
+			t.Fatalf("seed %d, operation %d: %s\n%v\n\n%s", chosen, i, step, err, report(t, history))
+		}
+	}
+	t.Logf("revision %d, compacted at %d, %d events, %v",
+		w.gen.revision, w.gen.compacted, len(w.history), counts)
+	if w.gen.revision < int64(ops)/10 {
+		t.Errorf("only %d revisions by %d operations: too few have an effect", w.gen.revision, ops)
+	}
+}
+
+// report gives the last operations, and writes all of them to a file.
+func report(t *testing.T, history []Step) string {
+	lines := make([]string, len(history))
+	for i, step := range history {
+		lines[i] = fmt.Sprintf("%6d %s", i, step)
+	}
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("differential-%d.txt", os.Getpid()))
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Log(err)
+	}
+	last := lines[max(0, len(lines)-15):]
+	return "the last operations (all of them in " + path + "):\n" + strings.Join(last, "\n")
+}
+
+func (s Step) kind() string {
+	switch {
+	case s.Settle:
+		return "settle"
+	case s.Restart:
+		return "restart"
+	case s.Kill:
+		return "kill"
+	case s.Watch != nil:
+		return "watch"
+	case s.Stream:
+		return "RangeStream"
+	}
+	return string(s.Request.ProtoReflect().Descriptor().Name())
+}
+
+func (s Step) String() string {
+	text := s.kind()
+	if s.Watch != nil {
+		text += fmt.Sprintf(" on stream %d: %s", s.On, prototext.MarshalOptions{}.Format(s.Watch))
+	} else if s.Request != nil {
+		text += " " + prototext.MarshalOptions{}.Format(s.Request)
+	}
+	if len(text) > 3000 {
+		text = text[:3000] + "..."
+	}
+	return text
+}
