@@ -125,8 +125,9 @@ func TestWatch(t *testing.T) {
 		s.must(t, "put", "elsewhere", "x")
 		history.quiet(t)
 
-		child := s.open(t, "watch", "w/1", "--rev=4", "--", "sh", "-c", "echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_KEY $ETCD_WATCH_VALUE")
-		child.expect(t, `PUT`, `w/1`, `uno`, `"PUT" "w/1" "uno"`)
+		s.must(t, "put", "solo", "1")
+		child := s.open(t, "watch", "solo", "--rev=7", "--", "sh", "-c", "echo $ETCD_WATCH_EVENT_TYPE $ETCD_WATCH_KEY $ETCD_WATCH_VALUE")
+		child.expect(t, `PUT`, `solo`, `1`, `"PUT" "solo" "1"`)
 	})
 }
 
@@ -159,12 +160,12 @@ func TestInteractiveWatchAndProgress(t *testing.T) {
 		s.must(t, "put", "a", "1")
 		w.expect(t, "PUT", "a", "1")
 		say("progress")
-		w.expect(t, "progress notify: 2")
+		w.expect(t, "progress notify: 2", "progress notify: 2") // one for each watch
 		s.must(t, "put", "b/1", "2")
 		w.expect(t, "PUT", "b/1", "2")
 		s.must(t, "put", "other", "2")
 		say("progress")
-		w.expect(t, "progress notify: 4")
+		w.expect(t, "progress notify: 4", "progress notify: 4")
 	})
 }
 
