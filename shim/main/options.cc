@@ -1,0 +1,116 @@
+#include "shim/main/options.h"
+
+#include <utility>
+
+namespace keelson::main {
+
+namespace {
+
+// Of the memory that there is: what the data may fill, and what a saved state may need at start.
+// The rest is for buffers, connections and the doubled structures of a checkpoint.
+constexpr uint64_t kDataPercent = 70, kStartPercent = 90;
+
+std::string add_listeners(const std::vector<config::Url>& urls, bool grpc, bool http,
+                          std::vector<transport::Listen>& out) {
+  for (const config::Url& url : urls) {
+    transport::Listen listen;
+    listen.host = url.host;
+    listen.tls = url.tls();
+    listen.unix_path = url.path;
+    listen.grpc = grpc;
+    listen.http = http;
+    if (!url.socket_file()) {
+      uint64_t port = 0;
+      for (char c : url.port)
+        port = port > 65535 ? port : port * 10 + static_cast<uint64_t>(c - '0');
+      if (port > 65535) return "listen tcp: address " + url.port + ": invalid port";
+      listen.port = static_cast<uint16_t>(port);
+    }
+    out.push_back(std::move(listen));
+  }
+  return "";
+}
+
+std::string set_memory(const config::Config& config, const os::MemoryBound& memory,
+                       ServeOptions& out) {
+  uint64_t limit = config.memory_limit_bytes;
+  if (limit > memory.bytes) {
+    return "--memory-limit-bytes=" + std::to_string(limit) + " is more than the " +
+           std::to_string(memory.bytes) + " bytes of memory there are (" + memory.source + ")";
+  }
+  uint64_t refuse = memory.bytes / 100 * kStartPercent;
+  if (limit == 0) limit = memory.bytes / 100 * kDataPercent;
+  out.memory_limit_bytes = static_cast<int64_t>(limit);
+  out.memory_refuse_bytes = static_cast<int64_t>(refuse);
+  return "";
+}
+
+void set_transport(const config::Config& config, ServeOptions& out) {
+  out.transport.io_threads = config.io_threads;
+  out.transport.max_message_bytes = config.limits.max_message_bytes();
+  out.transport.max_concurrent_streams = config.limits.max_concurrent_streams;
+  out.transport.reuse_address = config.reuse_address;
+  out.transport.reuse_port = config.reuse_port;
+  out.transport.keepalive_min_time = config.keepalive_min_time;
+  out.transport.keepalive_interval = config.keepalive_interval;
+  out.transport.keepalive_timeout = config.keepalive_timeout;
+  const config::ClientTls& tls = config.tls;
+  out.tls.cert_file = tls.cert_file;
+  out.tls.key_file = tls.key_file;
+  out.tls.trusted_ca_file = tls.trusted_ca_file;
+  out.tls.crl_file = tls.crl_file;
+  out.tls.client_cert_auth = tls.client_cert_auth;
+  out.tls.cipher_suites = tls.cipher_suites;
+  out.tls.min_version = tls.min_version;
+  out.tls.max_version = tls.max_version;
+  out.tls.allowed_common_names = tls.allowed_common_names;
+  out.tls.allowed_hostnames = tls.allowed_hostnames;
+}
+
+}  // namespace
+
+os::LogOptions log_options(const config::LogConfig& config) {
+  os::LogOptions out;
+  out.level = config.level;
+  out.console = config.console;
+  out.outputs = config.outputs;
+  out.rotation.enabled = config.rotate;
+  out.rotation.max_size_mb = config.rotate_max_size_mb;
+  out.rotation.max_age_days = config.rotate_max_age_days;
+  out.rotation.max_backups = config.rotate_max_backups;
+  out.rotation.local_time = config.rotate_local_time;
+  return out;
+}
+
+std::string serve_options(const config::Config& config, bool initialized,
+                          const os::MemoryBound& memory, ServeOptions& out) {
+  out.backend = config.native ? "native" : "memory";
+  out.name = config.name;
+  out.data_dir = config.data_dir;
+  out.client_urls = config::texts_of(config.advertise_client);
+  out.peer_urls = config::texts_of(config.advertise_peer);
+  out.cluster_token = config.cluster_token;
+  out.limits = config.limits;
+  out.election_timeout = config.election_timeout;
+  out.heartbeat_interval = config.heartbeat;
+  out.progress_interval = config.watch_progress_interval;
+  out.slow_apply = config.values.duration("warning-apply-duration");
+  out.http.cors = config.cors;
+  out.http.host_whitelist = config.host_whitelist;
+  set_transport(config, out);
+  std::string error = config::check_listeners(config);
+  if (error.empty() && !initialized) error = config::check_bootstrap(config, out.peer_urls);
+  if (error.empty()) error = set_memory(config, memory, out);
+  bool http_apart = !config.listen_client_http.empty();
+  if (error.empty()) {
+    error = add_listeners(config.listen_client, true, !http_apart, out.client_listeners);
+  }
+  if (error.empty()) {
+    error = add_listeners(config.listen_client_http, false, true, out.client_listeners);
+  }
+  if (error.empty())
+    error = add_listeners(config.listen_metrics, false, true, out.metrics_listeners);
+  return error;
+}
+
+}  // namespace keelson::main
