@@ -139,6 +139,7 @@ class Core final : public TxnHost {
   void publish_view();
 
   // hash.cc
+  bool stored_hash(Revision revision, StoredHash* out) const;
   StoredHash hash_rows(Revision revision, Revision compact, bool compaction) const;
 
   EngineOptions options_;

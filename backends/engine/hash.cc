@@ -57,6 +57,16 @@ StoredHash Core::hash_rows(Revision revision, Revision compact, bool compaction)
   return {revision, compact, crc};
 }
 
+bool Core::stored_hash(Revision revision, StoredHash* out) const {
+  std::lock_guard lock(compaction_mutex_);
+  for (const StoredHash& stored : hashes_) {
+    if (stored.revision != revision) continue;
+    *out = stored;
+    return true;
+  }
+  return false;
+}
+
 model::HashReply Core::hash_kv(Revision revision) const {
   RowPin rows(*this);
   model::HashReply reply;
@@ -68,23 +78,26 @@ model::HashReply Core::hash_kv(Revision revision) const {
     reply.term = now.term;
     compact = now.state.compact;
   }
-  if (revision == 0) revision = reply.revision;
-  if (revision > 0 && revision < compact) {
-    reply.error = model::Error::kCompacted;
-    return reply;
-  }
-  if (revision > reply.revision) {
-    reply.error = model::Error::kFutureRev;
-    return reply;
-  }
   StoredHash hash;
   bool compaction = false;
-  {
-    std::lock_guard lock(compaction_mutex_);
-    for (const StoredHash& stored : hashes_) {
-      if (stored.revision == revision) hash = stored;
+  // Stored hashes come first, as in etcd: they answer below the compacted revision too, and that of a
+  // compaction at 0 answers for "current" as long as it is kept.
+  bool stored = stored_hash(revision, &hash);
+  if (!stored) {
+    if (revision == 0) revision = reply.revision;
+    if (revision > 0 && revision < compact) {
+      reply.error = model::Error::kCompacted;
+      return reply;
     }
+    if (revision > reply.revision) {
+      reply.error = model::Error::kFutureRev;
+      return reply;
+    }
+    stored = stored_hash(revision, &hash);
+  }
+  if (!stored) {
     // A compaction at this very revision that is not hashed yet: answer what it will store.
+    std::lock_guard lock(compaction_mutex_);
     for (const Compaction& pending : compactions_) {
       if (pending.revision == revision && pending.published && !pending.hashed) {
         compact = pending.previous;
@@ -92,7 +105,7 @@ model::HashReply Core::hash_kv(Revision revision) const {
       }
     }
   }
-  if (hash.revision != revision || hash.hash == 0) hash = hash_rows(revision, compact, compaction);
+  if (!stored) hash = hash_rows(revision, compact, compaction);
   reply.hash = hash.hash;
   reply.compact_revision = hash.compact_revision;
   reply.hash_revision = revision;

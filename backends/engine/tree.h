@@ -61,7 +61,7 @@ class Tree {
 
   Epochs& epochs_;
   uint64_t batch_ = 1;
-  Node* root_;
+  Node* root_ = nullptr;
   Path path_;  // of the last descend()
   size_t bytes_ = 0;
   std::vector<void*> free_leaves_, free_inners_;

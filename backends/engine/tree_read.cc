@@ -53,7 +53,7 @@ struct Check {
       bool live = (at.live >> i & 1) != 0;
       if (live == at.cells[i]->newest()->tombstone()) return "T4: live bit";
     }
-    return at.live >> (at.n - 1) >> 1 != 0 && at.n > 0 ? "T4: bit beyond the last slot" : "";
+    return (at.live & ~low_bits(at.n)) != 0 ? "T4: bit beyond the last slot" : "";
   }
 
   std::string inner(const Inner& at, size_t depth, const Cell* high) {
