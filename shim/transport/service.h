@@ -39,6 +39,16 @@ class Call {
   virtual const Metadata& metadata() const = 0;  // of the request, without pseudo-headers
   virtual const Peer& peer() const = 0;
   virtual std::optional<base::MonotonicTime> deadline() const = 0;
+  // The first value of a header of the request, "" without it. The view lives as long as the call.
+  virtual std::string_view header(std::string_view name) const {
+    for (const auto& [key, value] : metadata())
+      if (key == name) return value;
+    return {};
+  }
+  // Metadata of ours: initial before the first send() or finish(), trailing before finish(). Values
+  // of names that end in "-bin" are any bytes, the transport encodes them.
+  virtual void add_initial_metadata(std::string, std::string) {}
+  virtual void add_trailing_metadata(std::string, std::string) {}
 
   // Queues one message, without gRPC's five-byte prefix. After finish() or the end of the call it
   // is dropped. Order is kept.
@@ -52,6 +62,16 @@ class Call {
   virtual bool cancelled() const = 0;
 };
 using CallPtr = std::shared_ptr<Call>;
+
+// While one lives on a thread, answers given by that thread wake the io threads only at its end:
+// one wake-up per batch. For threads that answer many calls in a row. May be nested; must be short.
+class AnswerBatch {
+ public:
+  AnswerBatch();
+  ~AnswerBatch();
+  AnswerBatch(const AnswerBatch&) = delete;
+  AnswerBatch& operator=(const AnswerBatch&) = delete;
+};
 
 // Receives a streaming call's messages. All methods run on the connection's io thread, one at a
 // time; the object is destroyed there after on_end().

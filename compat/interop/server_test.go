@@ -1,0 +1,143 @@
+// Package interop holds our transport against grpc-go's own interoperability cases and h2spec.
+// INTEROP_SERVER names the binary of the C++ target interop_server.
+package interop
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// server is one running interop_server.
+type server struct {
+	cmd            *exec.Cmd
+	plainPort      int
+	tlsPort        int
+	clientTLS      *tls.Config
+	closeInput     func() error
+	plain, overTLS string // addresses
+}
+
+// writeCertificate makes a self-signed certificate for localhost.
+func writeCertificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:         true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	if err := os.WriteFile(cert, certPEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, keyPEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(certPEM)
+	return cert, key, pool
+}
+
+// start runs interop_server and ends it with the test.
+func start(t *testing.T) *server {
+	t.Helper()
+	binary := os.Getenv("INTEROP_SERVER")
+	if binary == "" {
+		t.Fatal("INTEROP_SERVER is not set")
+	}
+	cert, key, pool := writeCertificate(t, t.TempDir())
+	s := &server{cmd: exec.Command(binary, cert, key), clientTLS: &tls.Config{RootCAs: pool, ServerName: "localhost"}}
+	input, err := s.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.closeInput = input.Close
+	output, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd.Stderr = os.Stderr
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.closeInput()
+		if err := s.cmd.Wait(); err != nil {
+			t.Errorf("interop_server: %v", err)
+		}
+	})
+	lines := bufio.NewReader(output)
+	for _, scan := range []struct {
+		format string
+		into   *int
+	}{{"plain %d\n", &s.plainPort}, {"tls %d\n", &s.tlsPort}} {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(line, scan.format, scan.into); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	s.plain = fmt.Sprintf("127.0.0.1:%d", s.plainPort)
+	s.overTLS = fmt.Sprintf("127.0.0.1:%d", s.tlsPort)
+	return s
+}
+
+// dial connects by plaintext or TLS; extra options come last.
+func (s *server) dial(t *testing.T, secure bool, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	address, transport := s.plain, insecure.NewCredentials()
+	if secure {
+		address, transport = s.overTLS, credentials.NewTLS(s.clientTLS)
+	}
+	options = append([]grpc.DialOption{grpc.WithTransportCredentials(transport)}, options...)
+	conn, err := grpc.NewClient(address, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,67 @@
+// Rules about what a peer may do how often. Pure: time is an argument.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "api/base/clock.h"
+
+namespace keelson::transport {
+
+// Streams of one connection when the flag sets no limit. Each costs about a KiB.
+inline constexpr uint32_t kMostStreams = 100'000;
+// Bytes of unfinished request messages, of one connection and of the server.
+inline constexpr size_t kMostHeldPerConnection = 256ull << 20;
+inline constexpr size_t kMostHeld = 1ull << 30;
+// Bytes of unsent answers above which a connection's new requests are refused.
+inline constexpr size_t kMostQueued = 256ull << 20;
+
+// Which PINGs are too many, as grpc-go's server decides: one is a strike when it comes sooner than
+// `min_time` after the one before (two hours without open streams); sending headers or data
+// forgives; the third strike ends the connection.
+class PingPolicy {
+ public:
+  explicit PingPolicy(base::Duration min_time) : min_time_(min_time) {}
+  void on_sent() { forgiven_ = true; }
+  // False when the connection must end.
+  bool on_ping(base::MonotonicTime now, bool streams_open) {
+    const base::Duration least = streams_open ? min_time_ : base::Duration(std::chrono::hours(2));
+    const bool early = seen_ && now - last_ < least;
+    last_ = now;
+    seen_ = true;
+    if (forgiven_) {
+      forgiven_ = false;
+      strikes_ = 0;
+      return true;
+    }
+    return !early || ++strikes_ <= 2;
+  }
+
+ private:
+  const base::Duration min_time_;
+  base::MonotonicTime last_;
+  bool seen_ = false, forgiven_ = false;
+  int strikes_ = 0;
+};
+
+// Frames that make work and bring nothing (SETTINGS, PING, PRIORITY, RST_STREAM, empty DATA): a
+// bucket of 10,000 that fills by 1,000 a second. 3,000 calls cancelled at once are within it.
+class ControlBudget {
+ public:
+  bool take(base::MonotonicTime now, int64_t tokens) {
+    const int64_t ms = (now - last_).count() / 1'000'000;
+    if (ms > 0) {
+      left_ = std::min(kMost, left_ + ms);
+      last_ = now;
+    }
+    left_ -= tokens;
+    return left_ >= 0;
+  }
+
+ private:
+  static constexpr int64_t kMost = 10'000;
+  int64_t left_ = kMost;
+  base::MonotonicTime last_;
+};
+
+}  // namespace keelson::transport

@@ -1,0 +1,201 @@
+#include "shim/transport/h2_session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "api/base/check.h"
+#include "shim/transport/grpc_call.h"
+#include "shim/transport/h2_callbacks.h"
+
+namespace keelson::transport {
+namespace {
+
+constexpr int32_t kStreamWindow = 1 << 20, kConnectionWindow = 8 << 20;
+// Payloads of our PINGs.
+constexpr uint8_t kKeepalivePing[8] = {'k', 'e', 'e', 'p', 'a', 'l', 'i', 'v'};
+constexpr uint8_t kGoawayPing[8] = {'g', 'o', 'a', 'w', 'a', 'y', '.', '.'};
+
+}  // namespace
+
+std::unique_ptr<Protocol> make_h2_session(Connection& connection, const Listener::Serves& serves) {
+  return std::make_unique<H2Session>(connection, serves);
+}
+
+H2Session::H2Session(Connection& connection, const Listener::Serves& serves)
+    : connection_(connection),
+      serves_(serves),
+      ping_policy_(core().options.keepalive_min_time),
+      keepalive_(&H2Session::on_keepalive, this),
+      last_read_(loop().now()) {
+  KEELSON_CHECK(nghttp2_session_server_new2(&session_, h2_callbacks(), this, h2_options()) == 0,
+                "out of memory");
+  const ServerOptions& options = core().options;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+       std::min(options.max_concurrent_streams, kMostStreams)},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RequestHead::kMaxBytes},
+  };
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings));
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
+  if (options.keepalive_interval.count() > 0)
+    loop().timers().set(keepalive_, loop().now() + options.keepalive_interval);
+}
+
+H2Session::~H2Session() {
+  KEELSON_CHECK(streams_ == nullptr, "a session ends after its streams");
+  loop().timers().cancel(keepalive_);
+  nghttp2_session_del(session_);
+}
+
+bool H2Session::on_bytes(std::string_view bytes) {
+  last_read_ = loop().now();
+  const ssize_t n = nghttp2_session_mem_recv(
+      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  return n >= 0 && !broken_;
+}
+
+bool H2Session::on_eof() {
+  return false;
+}
+
+bool H2Session::produce(Gather& out) {
+  gather_ = &out;
+  bool ok = true;
+  while (!out.full()) {
+    const uint8_t* bytes = nullptr;
+    const ssize_t n = nghttp2_session_mem_send(session_, &bytes);
+    if (n <= 0) {
+      ok = n == 0;
+      break;
+    }
+    out.append(bytes, static_cast<size_t>(n));
+  }
+  gather_ = nullptr;
+  return ok;
+}
+
+void H2Session::after_flush() {
+  if (!deferred_.empty()) run_deferred();
+}
+
+void H2Session::run_deferred() {
+  std::vector<std::shared_ptr<H2Stream>> batch;
+  batch.swap(deferred_);
+  for (const std::shared_ptr<H2Stream>& stream : batch) stream->after_flush();
+}
+
+bool H2Session::finished() const {
+  return nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0;
+}
+
+void H2Session::drain() {
+  if (std::exchange(draining_, true)) return;
+  // Streams on their way may still come; after a round trip the last GOAWAY names the last one.
+  nghttp2_submit_shutdown_notice(session_);
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kGoawayPing);
+}
+
+void H2Session::end_calls(const Status& status) {
+  for (H2Stream* at = streams_; at != nullptr;) {
+    H2Stream* next = at->next_;
+    at->end_call(status);
+    at = next;
+  }
+}
+
+void H2Session::on_lost() {
+  loop().timers().cancel(keepalive_);
+  while (streams_ != nullptr) on_stream_close(*streams_);
+  while (!deferred_.empty()) run_deferred();
+}
+
+void H2Session::respond(int32_t id, const std::vector<nghttp2_nv>& headers, H2Stream* body) {
+  nghttp2_data_provider provider;
+  provider.source.ptr = body;
+  provider.read_callback = [](nghttp2_session*, int32_t, uint8_t*, size_t length, uint32_t* flags,
+                              nghttp2_data_source* source, void*) {
+    return static_cast<H2Stream*>(source->ptr)->read(length, flags);
+  };
+  nghttp2_submit_response(session_, id, headers.data(), headers.size(),
+                          body != nullptr ? &provider : nullptr);
+}
+
+bool H2Session::hold(ssize_t more) {
+  held_ += static_cast<size_t>(more);
+  const size_t all =
+      core().held_bytes.fetch_add(static_cast<size_t>(more)) + static_cast<size_t>(more);
+  return held_ <= kMostHeldPerConnection && all <= kMostHeld;
+}
+
+void H2Session::attach(std::shared_ptr<H2Stream> stream, int32_t id) {
+  H2Stream& at = *stream;
+  at.session = this;
+  at.id = id;
+  at.next_ = streams_;
+  if (streams_ != nullptr) streams_->previous_ = &at;
+  streams_ = &at;
+  ++stream_count_;
+  at.self_ = std::move(stream);
+  nghttp2_session_set_stream_user_data(session_, id, &at);
+}
+
+void H2Session::on_stream_close(H2Stream& stream) {
+  stream.on_closed();
+  (stream.previous_ != nullptr ? stream.previous_->next_ : streams_) = stream.next_;
+  if (stream.next_ != nullptr) stream.next_->previous_ = stream.previous_;
+  --stream_count_;
+  stream.session = nullptr;
+  nghttp2_session_set_stream_user_data(session_, stream.id, nullptr);
+  const std::shared_ptr<H2Stream> self = std::move(stream.self_);
+}
+
+void H2Session::on_ping() {
+  on_control_frame(1);
+  if (!ping_policy_.on_ping(loop().now(), stream_count_ > 0))
+    give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
+}
+
+void H2Session::on_ping_ack(const uint8_t* payload) {
+  if (std::memcmp(payload, kKeepalivePing, 8) == 0) ping_sent_ = false;
+  if (!draining_ || last_goaway_ || std::memcmp(payload, kGoawayPing, 8) != 0) return;
+  last_goaway_ = true;
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
+}
+
+void H2Session::on_control_frame(int tokens) {
+  if (!budget_.take(loop().now(), tokens)) give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_frames");
+}
+
+void H2Session::give_up(uint32_t error, std::string_view reason) {
+  if (std::exchange(broken_, true)) return;
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_), error,
+                        reinterpret_cast<const uint8_t*>(reason.data()), reason.size());
+}
+
+// Pings a silent peer and gives it up when it stays silent (keepalive_interval, keepalive_timeout).
+void H2Session::on_keepalive(void* self_pointer) {
+  auto* self = static_cast<H2Session*>(self_pointer);
+  const ServerOptions& options = self->core().options;
+  const base::MonotonicTime now = self->loop().now();
+  const base::Duration silent = now - self->last_read_;
+  if (self->ping_sent_ && silent >= options.keepalive_timeout) return self->connection_.close();
+  base::Duration next = options.keepalive_interval - silent;
+  if (silent >= options.keepalive_interval) {
+    nghttp2_submit_ping(self->session_, NGHTTP2_FLAG_NONE, kKeepalivePing);
+    self->connection_.mark_dirty();
+    self->ping_sent_ = options.keepalive_timeout.count() > 0;
+    next = self->ping_sent_ ? options.keepalive_timeout : options.keepalive_interval;
+    // The next look is about the time since the PING.
+    self->last_read_ = now;
+  } else {
+    self->ping_sent_ = false;
+  }
+  self->loop().timers().set(self->keepalive_, now + next);
+}
+
+}  // namespace keelson::transport
