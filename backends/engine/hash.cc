@@ -80,8 +80,8 @@ model::HashReply Core::hash_kv(Revision revision) const {
   }
   StoredHash hash;
   bool compaction = false;
-  // Stored hashes come first, as in etcd: they answer below the compacted revision too, and that of a
-  // compaction at 0 answers for "current" as long as it is kept.
+  // Stored hashes come first, as in etcd: they answer below the compacted revision too, and that of
+  // a compaction at 0 answers for "current" as long as it is kept.
   bool stored = stored_hash(revision, &hash);
   if (!stored) {
     if (revision == 0) revision = reply.revision;

@@ -17,9 +17,14 @@ struct Intervals {
   std::set<std::string_view> puts;
   std::vector<model::KeyRange> deletes;
 
+  // etcd compares with the end as it is written: to this rule, and only to this rule, an end of one
+  // zero byte is no open end but the key after the empty one, so such a delete covers nothing.
+  static bool covers(const model::KeyRange& range, std::string_view key) {
+    return range.single() ? key == range.key : key >= range.key && key < range.end;
+  }
   bool deleted(std::string_view key) const {
     return std::any_of(deletes.begin(), deletes.end(),
-                       [&](const model::KeyRange& range) { return range.contains(key); });
+                       [&](const model::KeyRange& range) { return covers(range, key); });
   }
 };
 
@@ -114,8 +119,7 @@ Error check_stream(const model::RangeRequest& request) {
   bool key_order = request.sort_order == model::SortOrder::kNone ||
                    (request.sort_order == model::SortOrder::kAscend &&
                     request.sort_target == model::SortTarget::kKey);
-  bool plain_target = request.sort_target == model::SortTarget::kKey;
-  if (!key_order || !plain_target) return Error::kStreamSortUnsupported;
+  if (!key_order) return Error::kStreamSortUnsupported;
   if (request.min_mod_revision != 0 || request.max_mod_revision != 0 ||
       request.min_create_revision != 0 || request.max_create_revision != 0) {
     return Error::kStreamFilterUnsupported;
