@@ -127,6 +127,7 @@ class Core {
   void to_history(Watcher& watcher, Revision at_least);
   void mark_dirty(Group& group);
   void caught_up(Watcher& watcher);
+  void release(Group& group);
   void spread();  // dirty groups tell their watchers
   void flush_dirty();
   void flush(Stream& stream);

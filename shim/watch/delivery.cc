@@ -75,6 +75,10 @@ void Core::spread() {
     group->dirty = false;
     Revision first = group->block(group->first_dirty).revision;
     for (Watcher* watcher : group->watchers) {
+      if (watcher->next > revision_) {  // it begins later still
+        watcher->cursor = group->end_cursor();
+        continue;
+      }
       Stream& stream = *watcher->stream;
       if (!watcher->pending) {
         watcher->pending = true;
@@ -87,6 +91,7 @@ void Core::spread() {
         dirty_.push_back(&stream);
       }
     }
+    if (group->behind == 0) release(*group);
   }
   dirty_groups_.clear();
 }
@@ -96,7 +101,10 @@ void Core::caught_up(Watcher& watcher) {
   watcher.cursor = group.end_cursor();
   watcher.pending = false;
   watcher.stream->pending.erase(watcher);
-  if (--group.behind != 0) return;
+  if (--group.behind == 0) release(group);
+}
+
+void Core::release(Group& group) {
   metrics_.pending_events.add(-static_cast<int64_t>(group.held_events()));
   window_ -= group.release();
 }

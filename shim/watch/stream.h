@@ -19,10 +19,10 @@ using StreamId = uint64_t;
 
 // A create request, already decoded. An empty key stands for the smallest one, the byte 0.
 struct WatchSpec {
-  std::string key, end;  // model::KeyRange's convention
-  Revision start = 0;    // 0: from the next revision on
-  int64_t id = 0;        // 0: the stream picks one
-  View view;
+  std::string key = {}, end = {};  // model::KeyRange's convention
+  Revision start = 0;              // 0: from the next revision on
+  int64_t id = 0;                  // 0: the stream picks one
+  View view = {};
   bool fragment = false;
   bool progress_notify = false;
 };
