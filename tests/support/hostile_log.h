@@ -1,0 +1,109 @@
+// A Log that does everything a Log may do, when its seed says so: it commits late and in pieces,
+// refuses, leaves outcomes in doubt (and commits some of those much later), fails barriers, loses
+// and regains leadership, hands out entries of other members, installs a foreign checkpoint, and
+// goes back in time.
+//
+// It is moved by step() and settle() only, on the thread that calls them; append(), read_barrier()
+// and status() may be called from any thread. Beside what it hands out it moves an engine of its
+// own, the reference: after settle() the store must be equal to it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backends/engine/engine.h"
+#include "backends/log.h"
+
+namespace keelson::tests {
+
+struct HostileOptions {
+  uint64_t seed = 0;
+  MemberId member{1};
+  bool installs = true;     // foreign checkpoints
+  bool truncations = true;  // going back in time
+};
+
+class HostileLog final : public backends::Log {
+ public:
+  explicit HostileLog(HostileOptions options);
+  ~HostileLog() override;
+
+  std::string start(backends::LogListener& listener) override;
+  void append(std::vector<backends::Proposal> proposals) override;
+  void read_barrier(base::Done<backends::BarrierReply> done) override;
+  void on_applied(Index index) override;
+  backends::LogStatus status() override;
+  void stop() override;
+
+  // One act, chosen by the seed.
+  void step();
+  // Leads again, commits what is queued, answers every barrier.
+  void settle();
+  // Commits what is queued and nothing else.
+  void commit_queue();
+  // Lets an act happen on purpose.
+  void lose_leadership();
+  void regain_leadership();
+  void refuse_queue();
+  void leave_queue_in_doubt();
+  void commit_foreign(const model::Command& command);
+  void install_foreign();
+  void go_back();
+
+  struct Entry {
+    Index index;
+    Term term;
+    backends::EntryKind kind = backends::EntryKind::kCommand;
+    std::string data;
+    backends::ProposalId proposal = 0;
+  };
+  // What is committed now. REQUIRES: no step is going on.
+  const std::vector<Entry>& history() const { return history_; }
+  const engine::Engine& reference() const { return *reference_; }
+  // Proposals that were refused: they must never have had an effect.
+  const std::set<backends::ProposalId>& refused() const { return refused_; }
+  Index applied() const;
+
+  struct Counts {
+    int commits = 0, refusals = 0, doubts = 0, late = 0, failed_barriers = 0, losses = 0,
+        foreign = 0, installs = 0, truncations = 0;
+  };
+  const Counts& counts() const { return counts_; }
+
+ private:
+  std::vector<backends::Proposal> take_queue(bool all);
+  void commit(std::vector<backends::Proposal> proposals);
+  void hand_out(size_t from);
+  void remember(Entry entry);
+  void apply_to_reference(const Entry& entry);
+  void answer_barriers(bool fail);
+  void install(bool went_back);
+  uint64_t below(uint64_t bound) { return random_() % bound; }
+
+  const HostileOptions options_;
+  backends::LogListener* listener_ = nullptr;
+  std::mt19937_64 random_;
+
+  mutable std::mutex mutex_;  // of the four below and of leads_
+  std::deque<backends::Proposal> queue_;
+  std::vector<base::Done<backends::BarrierReply>> barriers_;
+  Index applied_, committed_;
+  bool leads_ = false;
+  bool stopped_ = false;
+
+  std::vector<backends::Proposal> doubtful_;  // said to be unknown, may still be committed
+  std::vector<Entry> history_;
+  std::unique_ptr<engine::Engine> reference_;
+  std::set<backends::ProposalId> refused_;
+  Term term_{1};
+  Counts counts_;
+  int foreign_keys_ = 0;
+};
+
+}  // namespace keelson::tests
