@@ -44,7 +44,6 @@ struct Config {
   ClientTls tls;
   LogConfig log;
   std::vector<std::string> cors, host_whitelist;
-  bool extensive_metrics = false;
   bool reuse_address = false, reuse_port = false;
   uint64_t memory_limit_bytes = 0;  // 0: a share of what there is
   int io_threads = 0;

@@ -251,7 +251,6 @@ void fill(Config& config) {
   config.keepalive_timeout = values.duration("grpc-keepalive-timeout");
   config.cors = values.list("cors");
   config.host_whitelist = values.list("host-whitelist");
-  config.extensive_metrics = values.text("metrics") == "extensive";
   config.reuse_address = values.boolean("socket-reuse-address");
   config.reuse_port = values.boolean("socket-reuse-port");
   config.memory_limit_bytes = values.number("memory-limit-bytes");

@@ -89,6 +89,32 @@ void notify_ready(base::Logger& logger) {
   KEELSON_LOG(logger, kInfo, "successfully notified init daemon");
 }
 
+// One record of what the server runs with, under etcd's names.
+void log_settings(const config::Config& config, const ServeOptions& options, bool initialized,
+                  base::Logger& logger) {
+  const config::Values& values = config.values;
+  KEELSON_LOG(
+      logger, kInfo, "starting an etcd server", {"etcd-version", "3.7.3"},
+      {"keelson-version", KEELSON_VERSION}, {"backend", options.backend},
+      {"member-initialized", initialized}, {"name", config.name}, {"data-dir", config.data_dir},
+      {"heartbeat-interval", config.heartbeat}, {"election-timeout", config.election_timeout},
+      {"snapshot-count", values.number("snapshot-count")},
+      {"snapshot-catchup-entries", values.number("snapshot-catchup-entries")},
+      {"initial-advertise-peer-urls", config::texts_of(config.advertise_peer)},
+      {"listen-peer-urls", config::texts_of(config.listen_peer)},
+      {"advertise-client-urls", options.client_urls},
+      {"listen-client-urls", options.listen_client_urls},
+      {"listen-metrics-urls", options.listen_metrics_urls}, {"cors", config.cors},
+      {"host-whitelist", config.host_whitelist}, {"initial-cluster", config.initial_cluster},
+      {"initial-cluster-state", values.text("initial-cluster-state")},
+      {"initial-cluster-token", config.cluster_token},
+      {"quota-backend-bytes", values.integer("quota-backend-bytes")},
+      {"memory-limit-bytes", options.memory_limit_bytes},
+      {"max-request-bytes", static_cast<uint64_t>(config.limits.max_request_bytes)},
+      {"max-concurrent-streams", uint64_t{config.limits.max_concurrent_streams}},
+      {"feature-gates", values.text("feature-gates")}, {"v2-deprecation", "write-only"});
+}
+
 // Serves until a signal. Returns the exit code, or minus the signal to die by.
 int run(const config::Config& config, base::Clock& clock, base::Logger& logger) {
   bool initialized = false;
@@ -105,6 +131,8 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
   std::string error = serve_options(config, initialized, os::memory_bound(), options);
   if (!error.empty()) return fail_start(error, logger);
 
+  log_settings(config, options, initialized, logger);
+
   os::SystemThreads threads;
   os::OpenSslDigests digests;
   auto files = os::make_posix_file_system();
@@ -115,16 +143,15 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
 
   std::optional<os::Signals> signals;
   int signal = 0;
-  auto ready = [&] {
-    signals.emplace();
-    notify_ready(logger);
-  };
-  auto wait_for_stop = [&] {
+  Lifecycle lifecycle;
+  lifecycle.before_ready = [&] { signals.emplace(); };
+  lifecycle.ready = [&] { notify_ready(logger); };
+  lifecycle.wait_for_stop = [&] {
     signal = signals->wait();
     KEELSON_LOG(logger, kInfo, "received signal; shutting down",
                 {"signal", os::Signals::name_of(signal)});
   };
-  error = serve(options, runtime, ready, wait_for_stop);
+  error = serve(options, runtime, lifecycle);
   if (!error.empty()) return fail_start(error, logger);
   return -signal;
 }

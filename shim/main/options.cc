@@ -97,6 +97,8 @@ std::string serve_options(const config::Config& config, bool initialized,
   out.slow_apply = config.values.duration("warning-apply-duration");
   out.http.cors = config.cors;
   out.http.host_whitelist = config.host_whitelist;
+  out.listen_client_urls = config::texts_of(config.listen_client);
+  out.listen_metrics_urls = config::texts_of(config.listen_metrics);
   set_transport(config, out);
   std::string error = config::check_listeners(config);
   if (error.empty() && !initialized) error = config::check_bootstrap(config, out.peer_urls);

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "api/base/bytes.h"
 #include "backends/store/make_store.h"
 #include "shim/main/make_log.h"
+#include "shim/main/process_metrics.h"
 #include "shim/rpc/cluster_service.h"
 #include "shim/rpc/health_service.h"
 #include "shim/rpc/kv_service.h"
@@ -53,6 +55,12 @@ void add_methods(transport::MethodTable& table, rpc::ServiceContext& context, wa
   rpc::add_unbuilt_methods(table);
 }
 
+// The servers of the process, which share one set of services.
+struct FrontEnd {
+  std::unique_ptr<transport::Server> clients;
+  std::unique_ptr<transport::Server> metrics;  // null without --listen-metrics-urls
+};
+
 std::string listen_all(transport::Server& server, const std::vector<transport::Listen>& listeners,
                        const transport::TlsOptions& tls) {
   for (const transport::Listen& listener : listeners) {
@@ -61,11 +69,38 @@ std::string listen_all(transport::Server& server, const std::vector<transport::L
   return "";
 }
 
-void log_serving(const ServeOptions& options, base::Logger& logger) {
-  for (const transport::Listen& listener : options.client_listeners) {
-    std::string address = listener.unix_path.empty()
-                              ? listener.host + ":" + std::to_string(listener.port)
-                              : listener.unix_path;
+// Addresses are taken before the log is: a taken port must not cost a recovery.
+std::string make_front_end(const ServeOptions& options, const Runtime& runtime,
+                           const transport::MethodTable& methods,
+                           const transport::HttpHandler& http, FrontEnd& out) {
+  static const transport::MethodTable kNoMethods;
+  KEELSON_LOG(runtime.logger, kInfo, "configuring client listeners",
+              {"listen-client-urls", options.listen_client_urls});
+  out.clients = transport::Server::make(options.transport, methods, http, runtime.threads,
+                                        runtime.clock, runtime.logger, runtime.metrics);
+  std::string wrong = listen_all(*out.clients, options.client_listeners, options.tls);
+  if (!wrong.empty() || options.metrics_listeners.empty()) return wrong;
+  transport::ServerOptions one_thread = options.transport;
+  one_thread.io_threads = 1;
+  out.metrics =
+      transport::Server::make(one_thread, kNoMethods, http::metrics_only(http), runtime.threads,
+                              runtime.clock, runtime.logger, runtime.metrics);
+  return listen_all(*out.metrics, options.metrics_listeners, options.tls);
+}
+
+// `port` is the one that was taken, also where the address asked for any.
+std::string address_of(const transport::Listen& listener, uint16_t port) {
+  if (!listener.unix_path.empty()) return listener.unix_path;
+  bool v6 = listener.host.find(':') != std::string::npos;
+  return (v6 ? "[" + listener.host + "]" : listener.host) + ":" + std::to_string(port);
+}
+
+void log_serving(const ServeOptions& options, const transport::Server& clients,
+                 base::Logger& logger) {
+  std::vector<uint16_t> ports = clients.ports();
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const transport::Listen& listener = options.client_listeners[i];
+    std::string address = address_of(listener, ports[i]);
     std::string traffic = listener.grpc && listener.http ? "grpc+http"
                           : listener.grpc                ? "grpc"
                                                          : "http";
@@ -78,6 +113,48 @@ void log_serving(const ServeOptions& options, base::Logger& logger) {
                   {"traffic", traffic}, {"address", address});
     }
   }
+  for (const std::string& url : options.listen_metrics_urls) {
+    KEELSON_LOG(logger, kInfo, "serving metrics", {"address", url});
+  }
+  KEELSON_LOG(logger, kInfo, "grpc service status changed", {"service", ""}, {"status", "SERVING"});
+}
+
+void log_member(const ServeOptions& options, store::RunningStore& store, base::Logger& logger) {
+  model::Cluster& cluster = store.cluster();
+  std::string cluster_id = base::hex_id(cluster.cluster_id().value());
+  std::string member_id = base::hex_id(cluster.local_id().value());
+  KEELSON_LOG(logger, kInfo, "published local member to cluster through raft",
+              {"local-member-id", member_id}, {"local-member-attributes", options.name},
+              {"cluster-id", cluster_id}, {"client-urls", options.client_urls});
+  KEELSON_LOG(logger, kInfo, "set initial cluster version",
+              {"cluster-version", cluster.cluster_version()});
+}
+
+void log_closing(const char* message, const ServeOptions& options, base::Logger& logger) {
+  KEELSON_LOG(logger, kInfo, message, {"name", options.name}, {"data-dir", options.data_dir},
+              {"advertise-peer-urls", options.peer_urls},
+              {"advertise-client-urls", options.client_urls});
+}
+
+// From the recovered store to the end of service. "" or why nothing was served.
+std::string run_front_end(const ServeOptions& options, const Runtime& runtime,
+                          const Lifecycle& lifecycle, store::RunningStore& store,
+                          FrontEnd& front_end) {
+  if (!store.wait_ready(kReadyTimeout)) return "the member could not publish itself in time";
+  log_member(options, store, runtime.logger);
+  add_member_metrics(store.cluster().local_id(), store.cluster().cluster_version(),
+                     runtime.metrics);
+  lifecycle.before_ready();
+  front_end.clients->start();
+  if (front_end.metrics) front_end.metrics->start();
+  log_serving(options, *front_end.clients, runtime.logger);
+  lifecycle.ready();
+  lifecycle.wait_for_stop();
+  log_closing("closing etcd server", options, runtime.logger);
+  // etcd's own limit for a graceful end: that of a request.
+  front_end.clients->drain(std::chrono::seconds(5) + 2 * options.election_timeout);
+  if (front_end.metrics) front_end.metrics->drain(base::Duration(0));
+  return "";
 }
 }  // namespace
 
@@ -88,8 +165,7 @@ int64_t ServeOptions::min_lease_ttl_seconds() const {
   return (least + std::chrono::seconds(1) - base::Duration(1)) / std::chrono::seconds(1);
 }
 
-std::string serve(const ServeOptions& options, const Runtime& runtime,
-                  const std::function<void()>& ready, const std::function<void()>& wait_for_stop) {
+std::string serve(const ServeOptions& options, const Runtime& runtime, const Lifecycle& lifecycle) {
   ChosenLog log;
   if (std::string wrong = make_log(options, runtime, log); !wrong.empty()) return wrong;
   auto store = store::make_store(
@@ -106,32 +182,18 @@ std::string serve(const ServeOptions& options, const Runtime& runtime,
   add_methods(methods, context, hub);
   transport::HttpHandler http = http::make_client_handler(
       store->store(), store->cluster(), runtime.logger, runtime.metrics, options.http);
-  auto clients = transport::Server::make(options.transport, methods, http, runtime.threads,
-                                         runtime.clock, runtime.logger, runtime.metrics);
-  // Addresses are taken before the log is: a taken port must not cost a recovery.
-  std::string wrong = listen_all(*clients, options.client_listeners, options.tls);
+  FrontEnd front_end;
+  std::string wrong = make_front_end(options, runtime, methods, http, front_end);
   if (wrong.empty()) wrong = store->start();
   if (!wrong.empty()) return wrong;
   store->set_identity(log.cluster_id(), log.member_id());
+  KEELSON_LOG(runtime.logger, kInfo, "kvstore restored",
+              {"current-rev", store->store().published_revision()});
   hub.start(runtime.threads);
-  bool published = store->wait_ready(kReadyTimeout);
-  if (published) {
-    clients->start();
-    log_serving(options, runtime.logger);
-    ready();
-    wait_for_stop();
-  } else {
-    wrong = "the member could not publish itself in time";
-  }
-  KEELSON_LOG(runtime.logger, kInfo, "closing etcd server", {"name", options.name},
-              {"data-dir", options.data_dir}, {"advertise-peer-urls", options.peer_urls},
-              {"advertise-client-urls", options.client_urls});
-  if (published) clients->drain(std::chrono::seconds(5) + 2 * options.election_timeout);
+  wrong = run_front_end(options, runtime, lifecycle, *store, front_end);
   hub.stop();
   store->stop();
-  KEELSON_LOG(runtime.logger, kInfo, "closed etcd server", {"name", options.name},
-              {"data-dir", options.data_dir}, {"advertise-peer-urls", options.peer_urls},
-              {"advertise-client-urls", options.client_urls});
+  if (wrong.empty()) log_closing("closed etcd server", options, runtime.logger);
   return wrong;
 }
 

@@ -39,8 +39,8 @@ struct ServeOptions {
   transport::TlsOptions tls;
   std::vector<transport::Listen> client_listeners;
   std::vector<transport::Listen> metrics_listeners;
+  std::vector<std::string> listen_client_urls, listen_metrics_urls;  // for the log
   http::HttpOptions http;
-  bool notify_service_manager = true;
 
   // Smallest lease TTL in seconds that these timings allow; 2 by default.
   int64_t min_lease_ttl_seconds() const;
@@ -57,10 +57,15 @@ struct Runtime {
   base::Registry& metrics;
 };
 
+// What the process does around serving, called on the main thread in this order.
+struct Lifecycle {
+  std::function<void()> before_ready;   // the member is published, clients are not yet served
+  std::function<void()> ready;          // clients are served
+  std::function<void()> wait_for_stop;  // returns when it is time to close
+};
+
 // Starts, serves until `wait_for_stop` returns, and closes in etcd's order. Called on the main
-// thread. `ready` runs once clients are served. Returns "" after a clean end, or the sentence that
-// ended the start.
-std::string serve(const ServeOptions& options, const Runtime& runtime,
-                  const std::function<void()>& ready, const std::function<void()>& wait_for_stop);
+// thread. Returns "" after a clean end, or the sentence that ended the start.
+std::string serve(const ServeOptions& options, const Runtime& runtime, const Lifecycle& lifecycle);
 
 }  // namespace keelson::main
