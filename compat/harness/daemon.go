@@ -1,0 +1,41 @@
+package harness
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// Daemon is any other program that a test needs to run for a while; it ends with the test's process.
+type Daemon struct{ process *process }
+
+// StartDaemon runs a command; its output goes to the end of `logFile`.
+func StartDaemon(arguments []string, logFile string) (*Daemon, error) {
+	p, err := start(arguments, nil, logFile)
+	if err != nil {
+		return nil, err
+	}
+	p.lock.Lock()
+	p.lines, p.quiet = nil, true // nobody waits for a line
+	p.lock.Unlock()
+	return &Daemon{p}, nil
+}
+
+// Exited is closed once it has ended.
+func (d *Daemon) Exited() <-chan struct{} { return d.process.done }
+
+// Stop asks it to end; after `limit` it is killed, which is an error.
+func (d *Daemon) Stop(limit time.Duration) error {
+	d.process.signal(syscall.SIGTERM)
+	if d.process.ended(limit) {
+		return nil
+	}
+	d.Kill()
+	return fmt.Errorf("harness: did not end within %s of SIGTERM", limit)
+}
+
+// Kill ends it by SIGKILL and waits until it is gone.
+func (d *Daemon) Kill() {
+	d.process.signal(syscall.SIGKILL)
+	d.process.ended(20 * time.Second)
+}
