@@ -29,7 +29,7 @@ func seedOf(t *testing.T) uint64 {
 
 func kills(t *testing.T, kind harness.Kind, lives int) {
 	t.Helper()
-	server := harness.Start(t, harness.Options{Kind: kind, Flags: []string{"--quota-backend-bytes=8589934592"}})
+	server := harness.Start(t, harness.Options{Kind: kind})
 	r := newRun(server, seedOf(t))
 	for life := range lives {
 		if err := r.live(life); err != nil {

@@ -42,7 +42,7 @@ type suite struct {
 func newSuite(t *testing.T, customKinds int, files *harness.TLS) *suite {
 	t.Helper()
 	s := &suite{t: t, book: newBook()}
-	options := harness.Options{Kind: harness.Native, TLS: files, Flags: []string{"--quota-backend-bytes=8589934592"}}
+	options := harness.Options{Kind: harness.Native, TLS: files}
 	s.store = harness.Start(t, options)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.ctx = ctx
