@@ -137,6 +137,7 @@ class Core final : public TxnHost {
   bool removal_may_go_on(const Compaction& compaction) const;
   bool compact_some(Compaction& compaction, size_t max);
   void publish_view();
+  void publish_compactions();
 
   // hash.cc
   bool stored_hash(Revision revision, StoredHash* out) const;

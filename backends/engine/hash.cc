@@ -81,21 +81,20 @@ model::HashReply Core::hash_kv(Revision revision) const {
   StoredHash hash;
   bool compaction = false;
   // Stored hashes come first, as in etcd: they answer below the compacted revision too, and that of
-  // a compaction at 0 answers for "current" as long as it is kept.
+  // a compaction at 0 answers for "current" as long as it is kept. One at the current revision does
+  // not: the current one is hashed as the rows are now.
+  bool current = revision == 0;
   bool stored = stored_hash(revision, &hash);
-  if (!stored) {
-    if (revision == 0) revision = reply.revision;
-    if (revision > 0 && revision < compact) {
-      reply.error = model::Error::kCompacted;
-      return reply;
-    }
-    if (revision > reply.revision) {
-      reply.error = model::Error::kFutureRev;
-      return reply;
-    }
-    stored = stored_hash(revision, &hash);
+  if (!stored && current) revision = reply.revision;
+  if (!stored && revision > 0 && revision < compact) {
+    reply.error = model::Error::kCompacted;
+    return reply;
   }
-  if (!stored) {
+  if (!stored && revision > reply.revision) {
+    reply.error = model::Error::kFutureRev;
+    return reply;
+  }
+  if (!stored && !current) {
     // A compaction at this very revision that is not hashed yet: answer what it will store.
     std::lock_guard lock(compaction_mutex_);
     for (const Compaction& pending : compactions_) {

@@ -11,16 +11,16 @@ size_t lower_slot(const Node& node, std::string_view key, bool& exact) {
   if (order != 0) return order < 0 ? 0 : node.n;
   if (key.size() < node.skip) return 0;
   uint64_t want = discriminator(key, node.skip);
+  // A lower bound without branches to mispredict: the step compiles to a conditional move.
   const uint64_t* begin = node.disc;
   size_t length = node.n;
-  // A branchless lower bound: the compiler turns the step into a conditional move.
-  while (length > 0) {
+  while (length > 1) {
     size_t half = length / 2;
-    bool right = begin[half] < want;
-    begin = right ? begin + half + 1 : begin;
-    length = right ? length - half - 1 : half;
+    begin += begin[half - 1] < want ? half : 0;
+    length -= half;
   }
   size_t lo = static_cast<size_t>(begin - node.disc);
+  if (length == 1 && *begin < want) ++lo;
   if (lo == node.n || node.disc[lo] != want) return lo;
   size_t hi = lo + 1;
   while (hi < node.n && node.disc[hi] == want) ++hi;

@@ -5,6 +5,7 @@
 namespace keelson::engine {
 
 namespace {
+constexpr size_t kReclaimFrom = 64;
 constexpr size_t kReclaimPerPublish = 256;
 constexpr size_t kKeptEvents = 1024;  // room kept between batches
 
@@ -67,19 +68,24 @@ Revision Core::publish() {
     publish_view();
     leases_.published(index_);
     dirty_ = false;
-    std::lock_guard lock(compaction_mutex_);
-    for (Compaction& compaction : compactions_) {
-      if (!compaction.published) {
-        compaction.published = true;
-        compaction.epoch = epochs_.current();
-      }
-    }
+    if (!compactions_.empty()) publish_compactions();
   }
   events_.clear();
   if (events_.capacity() > kKeptEvents) events_.shrink_to_fit();
   batches_.clear();
-  epochs_.reclaim(kReclaimPerPublish);
+  // Looking at all readers is not free, so a few objects are let gather first.
+  if (epochs_.waiting() >= kReclaimFrom) epochs_.reclaim(kReclaimPerPublish);
   return current_;
+}
+
+// From here on readers refuse what the new compactions refuse.
+void Core::publish_compactions() {
+  std::lock_guard lock(compaction_mutex_);
+  for (Compaction& compaction : compactions_) {
+    if (compaction.published) continue;
+    compaction.published = true;
+    compaction.epoch = epochs_.current();
+  }
 }
 
 }  // namespace keelson::engine

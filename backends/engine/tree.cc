@@ -17,6 +17,7 @@ constexpr size_t kMerged = 48;       // and takes it if both together have at mo
 Tree::Tree(Epochs& epochs) : epochs_(epochs) { root_ = new_leaf(); }
 
 Tree::~Tree() {
+  epochs_.drain();  // nodes of this tree among them
   destroy(root_);
   for (void* memory : free_leaves_) ::operator delete(memory);
   for (void* memory : free_inners_) ::operator delete(memory);

@@ -1,0 +1,179 @@
+#include "backends/engine/tree.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "absl/container/btree_map.h"
+#include "backends/engine/tree_read.h"
+
+namespace keelson::engine {
+namespace {
+
+using model::Record;
+
+// A tree with the cells and records that it points to.
+class Forest {
+ public:
+  ~Forest() {
+    for (Record* record : records_) record->unref();
+  }
+  Cell* add(const std::string& key) {
+    records_.push_back(Record::make(key, "v", 2, 2, 1, 0));
+    return cells_.make(records_.back());
+  }
+  // The checker wants live bits and newest versions to agree.
+  void turn(Cell* cell, bool live) {
+    std::string key(cell->key());
+    records_.push_back(live ? Record::make(key, "v", 3, 3, 1, 0) : Record::make_tombstone(key, 3));
+    cell->head.store(records_.back());
+  }
+
+  CellPool cells_;
+  std::vector<Record*> records_;
+};
+
+std::string random_key(std::mt19937_64& random) {
+  static const char* kPrefixes[] = {
+      "/registry/pods/", "/registry/pods/default/some-rather-long-deployment-name-5d4f8c7b9-", "",
+      "/registry/customresourcedefinitions.apiextensions.k8s.io/namespaces/kube-system/objects/"
+      "with-a-prefix-beyond-what-a-node-holds-"};
+  std::string key = kPrefixes[random() % 4];
+  for (size_t n = random() % 12; n > 0; --n) key += static_cast<char>(random() % 4 * 85);
+  return key + std::to_string(random() % 3000);
+}
+
+TEST(Tree, AgreesWithAMapThroughRandomChanges) {
+  uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  Forest forest;
+  Epochs epochs;
+  Tree tree(epochs);
+  struct Entry {
+    Cell* cell;
+    bool live;
+  };
+  absl::btree_map<std::string, Entry> map;
+  for (int step = 0; step < 30000; ++step) {
+    // Growth first, then shrinking to almost nothing.
+    bool grow = random() % 100 < (step < 15000 ? 80 : 15);
+    std::string key = random_key(random);
+    auto it = map.lower_bound(key);
+    if (grow && (it == map.end() || it->first != key)) {
+      Cell* cell = forest.add(key);
+      tree.insert(cell);
+      map[key] = {cell, true};
+    } else if (it != map.end()) {
+      bool live = !it->second.live;
+      forest.turn(it->second.cell, live);
+      tree.set_live(it->first, live);
+      it->second.live = live;
+      if (!live && random() % 4 != 0) {
+        tree.erase(it->first);
+        map.erase(it);
+      }
+    }
+    if (random() % 3 == 0) {
+      tree.published();
+      epochs.seal();
+      epochs.reclaim(1000);
+    }
+    if (step % 1000 == 0 || step == 29999) {
+      ASSERT_EQ(check_tree(*tree.root()), "") << step;
+    }
+    if (step % 50 != 0) continue;
+    std::string from = random_key(random), to = random_key(random);
+    if (to < from) std::swap(from, to);
+    std::vector<Cell*> want, got;
+    int64_t live = 0;
+    for (auto i = map.lower_bound(from); i != map.lower_bound(to); ++i) {
+      want.push_back(i->second.cell);
+      live += i->second.live ? 1 : 0;
+    }
+    scan(*tree.root(), {from, to}, [&](const Leaf& leaf, size_t begin, size_t end) {
+      for (; begin < end; ++begin) got.push_back(leaf.cells[begin]);
+      return true;
+    });
+    ASSERT_EQ(got, want);
+    ASSERT_EQ(count_live(*tree.root(), {from, to}), live);
+    auto found = map.find(from);
+    ASSERT_EQ(find(*tree.root(), from), found == map.end() ? nullptr : found->second.cell);
+    ASSERT_EQ(count_live(*tree.root(), {from, ""}), found != map.end() && found->second.live);
+  }
+  // Down to nothing.
+  while (!map.empty()) {
+    auto it = map.begin();
+    if (it->second.live) {
+      forest.turn(it->second.cell, false);
+      tree.set_live(it->first, false);
+    }
+    tree.erase(it->first);
+    map.erase(it);
+  }
+  EXPECT_EQ(check_tree(*tree.root()), "");
+  EXPECT_TRUE(tree.root()->leaf);
+  EXPECT_EQ(tree.root()->n, 0);
+}
+
+TEST(Tree, APublishedRootNeverChanges) {
+  Forest forest;
+  Epochs epochs;
+  Tree tree(epochs);
+  for (int i = 0; i < 2000; i += 2) tree.insert(forest.add("key-" + std::to_string(10000 + i)));
+  tree.published();
+  const Node* old = tree.root();
+  Epochs::Pin pin = epochs.pin();
+  epochs.seal();
+  for (int i = 1; i < 2000; i += 2) {
+    tree.insert(forest.add("key-" + std::to_string(10000 + i)));
+    tree.published();
+    epochs.seal();
+    epochs.reclaim(1000);
+  }
+  EXPECT_EQ(count_live(*old, {"k", "l"}), 1000);
+  EXPECT_EQ(count_live(*tree.root(), {"k", "l"}), 2000);
+  size_t seen = 0;
+  scan(*old, {"", std::string_view("\0", 1)}, [&](const Leaf& leaf, size_t begin, size_t end) {
+    for (; begin < end; ++begin) {
+      EXPECT_EQ((leaf.cells[begin]->key().back() - '0') % 2, 0);
+      ++seen;
+    }
+    return true;
+  });
+  EXPECT_EQ(seen, 1000u);
+}
+
+TEST(Tree, KeysInOrderFillTheirLeaves) {
+  Forest forest;
+  Epochs epochs;
+  Tree tree(epochs);
+  constexpr size_t kKeys = 64 * 200;
+  for (size_t i = 0; i < kKeys; ++i) tree.insert(forest.add(std::to_string(1000000 + i)));
+  // 200 full leaves and a few inner nodes.
+  EXPECT_LT(tree.bytes(), 200 * sizeof(Leaf) + 12 * sizeof(Inner));
+  EXPECT_EQ(check_tree(*tree.root()), "");
+}
+
+TEST(Node, SlotsWithEqualDiscriminatorsAreToldApart) {
+  Forest forest;
+  Epochs epochs;
+  Tree tree(epochs);
+  // After the shared prefix the first eight bytes are equal, or only padding differs.
+  std::vector<std::string> keys;
+  for (const char* tail : {"", "x", "y", "yy", "z"})
+    keys.push_back(std::string("p-12345678") + tail);
+  for (size_t n = 1; n < 5; ++n) keys.push_back("p-" + std::string(n, '\0'));
+  for (const std::string& key : keys) tree.insert(forest.add(key));
+  for (const std::string& key : keys) {
+    ASSERT_NE(find(*tree.root(), key), nullptr);
+    EXPECT_EQ(find(*tree.root(), key)->key(), key);
+    EXPECT_EQ(find(*tree.root(), key + '\0' + "q"), nullptr);
+  }
+  EXPECT_EQ(find(*tree.root(), "p-"), nullptr);
+  EXPECT_EQ(find(*tree.root(), "o"), nullptr);
+  EXPECT_EQ(check_tree(*tree.root()), "");
+}
+
+}  // namespace
+}  // namespace keelson::engine
