@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "api/base/bytes.h"
 #include "api/base/check.h"
 #include "shim/transport/grpc_call.h"
 #include "shim/transport/h2_callbacks.h"
@@ -12,6 +13,7 @@ namespace keelson::transport {
 namespace {
 
 constexpr int32_t kStreamWindow = 1 << 20, kConnectionWindow = 8 << 20;
+constexpr size_t kMostOwnFrames = 13 * 100;
 // Payloads of our PINGs.
 constexpr uint8_t kKeepalivePing[8] = {'k', 'e', 'e', 'p', 'a', 'l', 'i', 'v'};
 constexpr uint8_t kGoawayPing[8] = {'g', 'o', 'a', 'w', 'a', 'y', '.', '.'};
@@ -51,9 +53,18 @@ H2Session::~H2Session() {
 
 bool H2Session::on_bytes(std::string_view bytes) {
   last_read_ = loop().now();
-  const ssize_t n = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  return n >= 0 && !broken_;
+  FrameScanner::Head head;
+  size_t at = 0, start = 0, fed = 0;
+  while (scanner_.next(bytes, at, head, start)) {
+    if (!suspicious(head)) continue;
+    if (start > fed && !feed(bytes.substr(fed, start - fed))) return false;
+    fed = std::max(fed, start);
+    if (on_closed_stream(head)) refuse(head);
+    if (broken_) return false;
+  }
+  fed_id_ = last_id_;
+  reset_seen_ = false;
+  return feed(bytes.substr(fed));
 }
 
 bool H2Session::on_eof() {
@@ -62,6 +73,10 @@ bool H2Session::on_eof() {
 
 bool H2Session::produce(Gather& out) {
   gather_ = &out;
+  if (!own_frames_.empty()) {
+    out.append(own_frames_.data(), own_frames_.size());
+    std::string().swap(own_frames_);
+  }
   bool ok = true;
   while (!out.full()) {
     const uint8_t* bytes = nullptr;
@@ -149,6 +164,45 @@ void H2Session::on_stream_close(H2Stream& stream) {
   stream.session = nullptr;
   nghttp2_session_set_stream_user_data(session_, stream.id, nullptr);
   const std::shared_ptr<H2Stream> self = std::move(stream.self_);
+}
+
+bool H2Session::feed(std::string_view bytes) {
+  const ssize_t n = nghttp2_session_mem_recv(
+      session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  return n >= 0 && !broken_;
+}
+
+bool H2Session::suspicious(const FrameScanner::Head& head) {
+  const int32_t id = head.stream_id;
+  if ((id & 1) == 0) return false;
+  if (head.type == NGHTTP2_RST_STREAM) reset_seen_ = true;
+  if (head.type == NGHTTP2_HEADERS && id > last_id_) {
+    last_id_ = id;
+    return false;
+  }
+  if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA) return false;
+  if (reset_seen_) return true;
+  // The usual request: DATA right behind its HEADERS.
+  if (head.type == NGHTTP2_DATA && id == last_id_ && id > fed_id_) return false;
+  return nghttp2_session_find_stream(session_, id) == nullptr;
+}
+
+bool H2Session::on_closed_stream(const FrameScanner::Head& head) const {
+  return head.stream_id <= last_id_ &&
+         nghttp2_session_find_stream(session_, head.stream_id) == nullptr;
+}
+
+// RFC 9113 5.1: on a closed stream HEADERS end the connection. DATA may still be on their way when
+// we answered early, so they cost only their stream, which the peer has given up anyway.
+void H2Session::refuse(const FrameScanner::Head& head) {
+  if (head.type == NGHTTP2_HEADERS)
+    return give_up(NGHTTP2_STREAM_CLOSED, "headers on a closed stream");
+  on_control_frame(1);
+  // nghttp2 does not send RST_STREAM for a stream that it has forgotten.
+  char frame[13] = {0, 0, 4, NGHTTP2_RST_STREAM, 0};
+  base::store_be32(frame + 5, static_cast<uint32_t>(head.stream_id));
+  base::store_be32(frame + 9, NGHTTP2_STREAM_CLOSED);
+  if (own_frames_.size() < kMostOwnFrames) own_frames_.append(frame, sizeof frame);
 }
 
 void H2Session::on_ping() {

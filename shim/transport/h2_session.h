@@ -12,6 +12,7 @@
 
 #include "shim/transport/connection.h"
 #include "shim/transport/h2_limits.h"
+#include "shim/transport/h2_scan.h"
 #include "shim/transport/h2_stream.h"
 #include "shim/transport/request_head.h"
 
@@ -51,6 +52,12 @@ class H2Session final : public Protocol {
 
  private:
   friend struct H2Callbacks;
+  bool feed(std::string_view bytes);
+  // nghttp2 lets frames of closed streams pass. Could this be one, as far as bytes that are not fed
+  // yet allow to say / is it one / refuse it.
+  bool suspicious(const FrameScanner::Head& head);
+  bool on_closed_stream(const FrameScanner::Head& head) const;
+  void refuse(const FrameScanner::Head& head);
   // A header block is in: makes a call or an exchange, or answers with an error.
   void on_request(int32_t id);
   void on_grpc_request(int32_t id);
@@ -77,7 +84,11 @@ class H2Session final : public Protocol {
   std::shared_ptr<const CallInfo> info_;
   H2Stream* streams_ = nullptr;
   size_t stream_count_ = 0;
+  FrameScanner scanner_;
+  int32_t last_id_ = 0, fed_id_ = 0;  // of the requests seen and fed so far
+  bool reset_seen_ = false;           // in the bytes at hand
   std::vector<std::shared_ptr<H2Stream>> deferred_;
+  std::string own_frames_;  // that nghttp2 would not send
   size_t held_ = 0, queued_ = 0;
   bool broken_ = false;
   bool draining_ = false, last_goaway_ = false;

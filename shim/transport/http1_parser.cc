@@ -68,6 +68,7 @@ Http1Parser::Step Http1Parser::fail(int status, std::string text) {
 
 bool Http1Parser::parse_request_line(std::string_view line) {
   const size_t first = line.find(' '), last = line.rfind(' ');
+  not_http_ = line.find(" HTTP/") == line.npos;
   if (first == line.npos || first == last) return fail(400, "malformed request line"), false;
   const std::string_view method = line.substr(0, first), version = line.substr(last + 1);
   std::string_view target = line.substr(first + 1, last - first - 1);

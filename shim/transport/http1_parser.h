@@ -28,6 +28,8 @@ class Http1Parser {
   HttpRequest request;
   bool keep_alive = true;  // the client's wish
   bool expects_continue = false;
+  // After an error: the first line was no HTTP at all, so that an answer would not be understood.
+  bool not_http() const { return not_http_; }
   bool at_start() const { return state_ == State::kHead; }
   int error_status() const { return error_status_; }
   const std::string& error_text() const { return error_text_; }
@@ -49,6 +51,7 @@ class Http1Parser {
   State state_ = State::kHead;
   bool http11_ = true, chunked_ = false, has_length_ = false;
   uint64_t left_ = 0;  // of the body or the chunk
+  bool not_http_ = false;
   size_t trailer_bytes_ = 0;
   int error_status_ = 0;
   std::string error_text_;

@@ -86,6 +86,8 @@ void Http1Session::advance() {
     if (step == Http1Parser::Step::kError) {
       last_ = true;
       in_.clear();
+      // A front end that tells protocols apart by their first bytes hangs up on noise, as etcd's.
+      if (parser_.not_http()) return connection_.mark_dirty();
       answer(text_response(parser_.error_status(), parser_.error_text() + "\n"));
       return;
     }
