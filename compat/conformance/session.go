@@ -107,6 +107,8 @@ func (s *session) hide(text string) string {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
+	// A member's id may be short, so elsewhere it is only replaced whole (see printer).
+	text = strings.ReplaceAll(text, fmt.Sprintf("memberID:%d ", s.ids.member), "memberID:$MEMBER ")
 	// The protobuf library writes this space in one of two forms, by a hash of the program.
 	text = strings.ReplaceAll(text, "proto:\u00a0", "proto: ")
 	return strings.TrimRight(text, "\n")
@@ -245,7 +247,7 @@ func raw(s *session, words []string, d *directives) (string, error) {
 	if err := s.conn.Invoke(ctx, words[0], &request, &answer, grpc.ForceCodec(rawCodec{})); err != nil {
 		return failure(err), nil
 	}
-	return fmt.Sprintf("ok, %d bytes", len(answer)), nil
+	return "ok", nil
 }
 
 func sleep(_ *session, words []string, _ *directives) (string, error) {

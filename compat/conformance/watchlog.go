@@ -23,7 +23,9 @@ func (w *watchLog) note(id int64, line string) {
 	if w.lines == nil {
 		w.lines = map[int64][]string{}
 	}
-	w.items++
+	if !strings.HasPrefix(line, "BAD") {
+		w.items++
+	}
 	w.lines[id] = append(w.lines[id], line)
 }
 

@@ -30,6 +30,7 @@ Core::Core(const HubOptions& options, model::Store& store, model::Cluster& clust
            base::Random& random, base::Registry& metrics)
     : options_(options),
       store_(store),
+      cluster_(cluster),
       random_(random),
       metrics_(metrics),
       heads_(cluster.cluster_id(), cluster.local_id()) {
@@ -45,7 +46,9 @@ Revision Core::current() {
   return std::max(revision_, store_.published_revision());
 }
 
+// The ids too: a log may know them only after its recovery, which is after we are made.
 void Core::read_term() {
+  heads_ = HeadWriter(cluster_.cluster_id(), cluster_.local_id());
   heads_.set_term(store_.status().term);
   term_read_ = now_;
 }

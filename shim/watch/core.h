@@ -158,6 +158,7 @@ class Core {
 
   const HubOptions options_;
   model::Store& store_;
+  model::Cluster& cluster_;
   base::Random& random_;
   Metrics metrics_;
   HeadWriter heads_;
