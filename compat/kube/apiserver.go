@@ -122,7 +122,7 @@ func (a *apiServer) stop() {
 
 // restart ends it politely and starts it again on the same store.
 func (a *apiServer) restart(c *client) error {
-	_ = a.daemon.Stop(30 * time.Second) // open watches may keep it from ending in time
+	_ = a.daemon.Stop(5 * time.Second) // open watches keep it from ending at once
 	c.reset()
 	if err := a.start(); err != nil {
 		return err
