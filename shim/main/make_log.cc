@@ -1,25 +1,69 @@
 #include "shim/main/make_log.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "backends/memory/memory_log.h"
+#include "backends/native/native_log.h"
+#include "backends/native/snapshot_file.h"
 
 namespace keelson::main {
 
 namespace {
+
+// Snapshots are files that `dir` holds for as long as they are read.
+store::SnapshotFactory snapshots_in(const std::string& dir, const Runtime& runtime) {
+  return [dir, &files = runtime.files,
+          &logger = runtime.logger](const backends::CheckpointSource& source) {
+    return native::make_snapshot(source, files, dir, logger);
+  };
+}
+
 void make_memory(const ServeOptions& options, const Runtime& runtime, ChosenLog& out) {
   memory::MemoryLogOptions log_options;
   log_options.peer_urls = options.peer_urls;
   MemberId member = log_options.member;
   out.log = std::make_unique<memory::MemoryLog>(std::move(log_options), runtime.threads);
+  out.open_snapshot = snapshots_in("/tmp", runtime);
   out.cluster_id = [] { return ClusterId(1); };
   out.member_id = [member] { return member; };
 }
+
+void make_native(const ServeOptions& options, const Runtime& runtime, ChosenLog& out) {
+  native::NativeOptions log_options;
+  log_options.data_dir = options.data_dir;
+  log_options.name = options.name;
+  log_options.peer_urls = options.peer_urls;
+  log_options.cluster_token = options.cluster_token;
+#ifdef KEELSON_ACKNOWLEDGE_BEFORE_SYNC
+  log_options.acknowledge_before_sync = true;
+#endif
+  // What the disk holds after a failed write or sync is unknown, so nothing may be acknowledged any
+  // more, and no destructor may try to write again.
+  log_options.fatal = [&logger = runtime.logger](const std::string& error) {
+    KEELSON_LOG(logger, kFatal, "failed to save Raft hard state and entries", {"error", error});
+    _exit(1);
+  };
+  auto log = std::make_unique<native::NativeLog>(
+      std::move(log_options),
+      native::NativeParts{runtime.files, runtime.digests, runtime.clock, runtime.threads,
+                          runtime.logger, runtime.metrics});
+  out.open_snapshot = snapshots_in(options.data_dir + "/member/snap", runtime);
+  out.cluster_id = [at = log.get()] { return at->cluster_id(); };
+  out.member_id = [at = log.get()] { return at->member_id(); };
+  out.log = std::move(log);
+}
+
 }  // namespace
 
 std::string make_log(const ServeOptions& options, const Runtime& runtime, ChosenLog& out) {
   if (options.backend == "memory") {
     make_memory(options, runtime, out);
+    return "";
+  }
+  if (options.backend == "native") {
+    make_native(options, runtime, out);
     return "";
   }
   return "unknown backend " + options.backend;

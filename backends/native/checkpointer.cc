@@ -1,0 +1,74 @@
+// The checkpoint thread of the native log: spare segments and database files.
+
+#include <algorithm>
+#include <utility>
+
+#include "backends/native/native_log.h"
+
+namespace keelson::native {
+
+using base::IoError;
+
+bool NativeLog::checkpoint_due() const {
+  auto last = static_cast<uint64_t>(db_size_.load());
+  return wal_bytes_.load() > std::max(options_.checkpoint_bytes, last);
+}
+
+void NativeLog::run_checkpoints() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!want_spare_ && !checkpoint_due()) {
+      wake_checkpoint_.wait(lock);
+      continue;
+    }
+    want_spare_ = false;
+    lock.unlock();
+    // Failure here is not final: the log is whole without a spare and without a newer file. It is
+    // tried again when more has been written; a full disk shows at the next segment.
+    if (IoError error = wal_->prepare_spare(); !error.ok()) {
+      KEELSON_LOG(parts_.logger, kWarn, "failed to prepare a log segment", {"error", error.text()});
+    }
+    if (checkpoint_due()) {
+      uint64_t before = wal_bytes_.load();
+      IoError error = save_checkpoint();
+      if (!error.ok()) {
+        KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+      }
+      wal_bytes_.fetch_sub(before);
+    }
+    lock.lock();
+  }
+}
+
+IoError NativeLog::save_checkpoint() {
+  base::MonotonicTime started = parts_.clock.now();
+  auto source = listener_->checkpoint();
+  if (source == nullptr) return {};
+  wal::SnapshotRecord record;
+  record.index = source->index();
+  record.term = source->term();
+  record.has_conf_state = true;
+  record.conf_state.voters = {metadata_.member.value()};
+  std::string path = snap_dir() + "/db.tmp";
+  std::unique_ptr<base::File> file;
+  uint64_t size = 0;
+  IoError error = parts_.files.open(path, base::OpenMode::kCreate, 0600, file);
+  if (error.ok()) error = write_checkpoint(*source, *file, size);
+  if (error.ok()) error = file->sync_all();
+  source.reset();
+  if (error.ok()) error = parts_.files.rename(path, snap_dir() + "/db");
+  if (error.ok()) error = parts_.files.sync_dir(snap_dir());
+  if (!error.ok()) return error;
+  db_size_.store(static_cast<int64_t>(size));
+  base::Duration took = parts_.clock.now() - started;
+  checkpoint_seconds_.observe(std::chrono::duration<double>(took).count());
+  KEELSON_LOG(parts_.logger, kInfo, "saved snapshot", {"snapshot-index", record.index.value()},
+              {"snapshot-bytes", size}, {"took", took});
+  std::lock_guard lock(mutex_);
+  to_record_ = std::make_unique<wal::SnapshotRecord>(std::move(record));
+  log_waits_ = false;
+  wake_log_.notify_one();
+  return {};
+}
+
+}  // namespace keelson::native

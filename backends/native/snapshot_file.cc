@@ -1,0 +1,50 @@
+#include "backends/native/snapshot_file.h"
+
+#include <atomic>
+#include <utility>
+
+#include "backends/native/checkpoint_file.h"
+
+namespace keelson::native {
+
+namespace {
+using base::IoError;
+
+class SnapshotFile : public model::SnapshotReader {
+ public:
+  SnapshotFile(std::unique_ptr<base::File> file, uint64_t size)
+      : file_(std::move(file)), size_(size) {}
+  uint64_t size() const override { return size_; }
+  model::Error read(size_t max_bytes, std::string& out) override {
+    if (!file_->read_at(offset_, max_bytes, out).ok()) return model::Error::kCorrupt;
+    offset_ += out.size();
+    if (out.empty() && offset_ != size_) return model::Error::kCorrupt;
+    return model::Error::kNone;
+  }
+
+ private:
+  std::unique_ptr<base::File> file_;
+  uint64_t size_, offset_ = 0;
+};
+
+std::string temporary_name() {
+  static std::atomic<uint64_t> count{0};
+  return "tmp-snapshot-" + std::to_string(count.fetch_add(1));
+}
+}  // namespace
+
+std::unique_ptr<model::SnapshotReader> make_snapshot(const backends::CheckpointSource& source,
+                                                     base::FileSystem& files,
+                                                     const std::string& dir, base::Logger& logger) {
+  std::string path = dir + "/" + temporary_name();
+  std::unique_ptr<base::File> file;
+  IoError error = files.open(path, base::OpenMode::kCreate, 0600, file);
+  if (error.ok()) error = files.remove(path);
+  uint64_t size = 0;
+  if (error.ok()) error = write_checkpoint(source, *file, size);
+  if (error.ok()) return std::make_unique<SnapshotFile>(std::move(file), size);
+  KEELSON_LOG(logger, kError, "failed to write a snapshot", {"error", error.text()});
+  return nullptr;
+}
+
+}  // namespace keelson::native

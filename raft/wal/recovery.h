@@ -1,0 +1,49 @@
+// Reads a write-ahead log after a crash, by etcd's rules and nothing laxer.
+//
+// A torn tail (docs/formats/data_directory.md) is cut once, after a copy to *.broken; any other
+// damage is a sentence for the operator and nothing is changed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/base/file.h"
+#include "raft/core/types.h"
+#include "raft/wal/record.h"
+#include "raft/wal/segment.h"
+
+namespace keelson::wal {
+
+// Where an entry lies; its bytes are read when they are needed.
+struct EntryPlace {
+  Index index;
+  Term term;
+  core::EntryType type = core::EntryType::kNormal;
+  uint32_t segment = 0;  // position in Recovered::segments
+  uint32_t data_size = 0;
+  uint64_t data_offset = 0;
+};
+
+struct Recovered {
+  std::vector<SegmentName> segments;
+  std::string metadata;                   // identical in every segment
+  core::HardState state;                  // the last one
+  std::vector<SnapshotRecord> snapshots;  // all, in order
+  std::vector<EntryPlace> entries;        // consecutive; an overwritten tail is gone
+  uint32_t crc = 0;                       // the running checksum at the end
+  uint64_t end = 0;                       // offset of the end in the last segment
+  bool repaired = false;
+};
+
+// Reads every segment in `dir` from the one that holds `from` on. "" or what is wrong.
+std::string recover(base::FileSystem& files, const std::string& dir, Index from, Recovered& out);
+
+// Calls `visit` with the data of entries [begin, end) of `recovered`, in order; the view is valid
+// during the call. "" or an I/O error.
+std::string read_entries(base::FileSystem& files, const std::string& dir,
+                         const Recovered& recovered, size_t begin, size_t end,
+                         const std::function<void(const EntryPlace&, std::string_view)>& visit);
+
+}  // namespace keelson::wal

@@ -1,0 +1,217 @@
+#include "raft/wal/wal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/base/check.h"
+#include "raft/core/codec.h"
+
+namespace keelson::wal {
+
+namespace {
+using base::IoError;
+using base::OpenMode;
+
+constexpr size_t kZeroChunk = size_t{1} << 20;
+
+IoError fill_zero(base::File& file, uint64_t begin, uint64_t end) {
+  const std::string zeros(std::min<uint64_t>(kZeroChunk, end - std::min(begin, end)), '\0');
+  for (uint64_t at = begin; at < end; at += zeros.size()) {
+    std::string_view piece =
+        std::string_view(zeros).substr(0, std::min<uint64_t>(zeros.size(), end - at));
+    if (IoError error = file.write_at(at, piece); !error.ok()) return error;
+  }
+  return {};
+}
+
+// Zeroes what is not zero in [begin, end of file): remains of a torn write must never be read as
+// records.
+IoError clear_tail(base::File& file, uint64_t begin) {
+  uint64_t size = 0;
+  if (IoError error = file.size(size); !error.ok()) return error;
+  bool dirty = false;
+  std::string chunk;
+  for (uint64_t at = begin; at < size; at += kZeroChunk) {
+    if (IoError error = file.read_at(at, kZeroChunk, chunk); !error.ok()) return error;
+    if (chunk.find_first_not_of('\0') == std::string::npos) continue;
+    dirty = true;
+    if (IoError error = fill_zero(file, at, at + chunk.size()); !error.ok()) return error;
+  }
+  return dirty ? file.sync_all() : IoError{};
+}
+
+void append_state(std::string& out, const core::HardState& state, uint32_t& crc) {
+  std::string data;
+  core::encode(state, data);
+  append_frame(out, RecordType::kState, data, {}, crc);
+}
+}  // namespace
+
+IoError Wal::make_spare(base::FileSystem& files, const std::string& path, uint64_t bytes,
+                        std::unique_ptr<base::File>& out) {
+  if (IoError error = files.open(path, OpenMode::kCreate, 0600, out); !error.ok()) return error;
+  if (IoError error = out->lock_ofd(); !error.ok()) return error;
+  if (IoError error = out->allocate(bytes); !error.ok()) return error;
+  // In pieces with a sync each: one large flush would stand in front of the log's own syncs.
+  for (uint64_t at = 0; at < bytes; at += 4 * kZeroChunk) {
+    uint64_t end = std::min<uint64_t>(bytes, at + 4 * kZeroChunk);
+    if (IoError error = fill_zero(*out, at, end); !error.ok()) return error;
+    if (IoError error = out->sync_data(); !error.ok()) return error;
+  }
+  return out->sync_all();
+}
+
+IoError Wal::create(base::FileSystem& files, const WalOptions& options,
+                    const std::string& metadata) {
+  std::string building = options.dir + ".tmp";
+  std::vector<std::string> names;
+  if (files.exists(building)) {
+    // Left by a crash during creation; nothing in it was ever promised.
+    if (IoError error = files.list(building, names); !error.ok()) return error;
+    for (const std::string& name : names) {
+      if (IoError error = files.remove(building + "/" + name); !error.ok()) return error;
+    }
+  }
+  if (IoError error = files.make_dir(building, 0700); !error.ok()) return error;
+  std::unique_ptr<base::File> file;
+  std::string path = building + "/" + SegmentName{}.text();
+  if (IoError e = make_spare(files, path, options.segment_bytes, file); !e.ok()) return e;
+  uint32_t crc = 0;
+  std::string head, snapshot;
+  append_crc_frame(head, 0);
+  append_frame(head, RecordType::kMetadata, metadata, {}, crc);
+  encode(SnapshotRecord{}, snapshot);
+  append_frame(head, RecordType::kSnapshot, snapshot, {}, crc);
+  if (IoError error = file->write_at(0, head); !error.ok()) return error;
+  if (IoError error = file->sync_all(); !error.ok()) return error;
+  file.reset();
+  if (IoError error = files.sync_dir(building); !error.ok()) return error;
+  if (IoError error = files.rename(building, options.dir); !error.ok()) return error;
+  return files.sync_dir(options.dir.substr(0, options.dir.rfind('/')));
+}
+
+IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Recovered& recovered,
+                  std::unique_ptr<Wal>& out) {
+  std::unique_ptr<Wal> wal(new Wal(files, options));
+  // Segments before those that were read are held too, so that release() finds them.
+  std::vector<std::string> names;
+  if (IoError error = files.list(options.dir, names); !error.ok()) return error;
+  std::vector<SegmentName> segments;
+  for (const std::string& name : names) {
+    SegmentName segment;
+    bool earlier =
+        parse_segment_name(name, segment) && segment.sequence < recovered.segments.front().sequence;
+    if (earlier) segments.push_back(segment);
+  }
+  segments.insert(segments.end(), recovered.segments.begin(), recovered.segments.end());
+  for (const SegmentName& name : segments) {
+    Held held{name, nullptr};
+    IoError error = files.open(wal->path(name.text()), OpenMode::kReadWrite, 0, held.file);
+    if (error.ok()) error = held.file->lock_ofd();
+    if (!error.ok()) return error;
+    wal->held_.push_back(std::move(held));
+  }
+  for (const char* spare : {"0.tmp", "1.tmp"}) {
+    if (files.exists(wal->path(spare))) {
+      if (IoError error = files.remove(wal->path(spare)); !error.ok()) return error;
+    }
+  }
+  base::File& tail = *wal->held_.back().file;
+  if (IoError error = clear_tail(tail, recovered.end); !error.ok()) return error;
+  uint64_t size = 0;
+  if (IoError error = tail.size(size); !error.ok()) return error;
+  if (size < options.segment_bytes) {
+    if (IoError error = fill_zero(tail, size, options.segment_bytes); !error.ok()) return error;
+    if (IoError error = tail.sync_all(); !error.ok()) return error;
+  }
+  wal->metadata_ = recovered.metadata;
+  wal->state_ = recovered.state;
+  wal->crc_ = recovered.crc;
+  wal->offset_ = recovered.end;
+  wal->last_index_ =
+      recovered.entries.empty() ? recovered.segments.back().first : recovered.entries.back().index;
+  out = std::move(wal);
+  return {};
+}
+
+IoError Wal::append(std::span<const core::Entry> entries, const core::HardState& state) {
+  char head[core::kMaxEntryHead];
+  for (const core::Entry& entry : entries) {
+    char* end = core::encode_entry_head(entry, head);
+    append_frame(buffer_, RecordType::kEntry, {head, static_cast<size_t>(end - head)}, entry.data,
+                 crc_);
+    last_index_ = entry.index;
+  }
+  if (!(state == state_)) {
+    append_state(buffer_, state, crc_);
+    state_ = state;
+  }
+  return write_buffer();
+}
+
+IoError Wal::append_snapshot(const SnapshotRecord& record) {
+  KEELSON_CHECK(state_.commit >= record.index, "snapshot record beyond the commit index");
+  std::string data;
+  encode(record, data);
+  append_frame(buffer_, RecordType::kSnapshot, data, {}, crc_);
+  return write_buffer();
+}
+
+IoError Wal::write_buffer() {
+  IoError error = held_.back().file->write_at(offset_, buffer_);
+  offset_ += buffer_.size();
+  bytes_written_ += buffer_.size();
+  buffer_.clear();
+  if (buffer_.capacity() > (size_t{8} << 20)) buffer_.shrink_to_fit();
+  return error;
+}
+
+IoError Wal::sync() {
+  if (IoError error = held_.back().file->sync_data(); !error.ok()) return error;
+  return offset_ >= options_.segment_bytes ? cut() : IoError{};
+}
+
+// Ends the segment at its last record and goes on in the spare. The new file gets its name only
+// when its head is durable, so that a name always stands for a readable segment.
+IoError Wal::cut() {
+  if (IoError error = held_.back().file->truncate(offset_); !error.ok()) return error;
+  if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
+  if (IoError error = prepare_spare(); !error.ok()) return error;
+  Held next{{held_.back().name.sequence + 1, last_index_.next()}, nullptr};
+  std::string spare_path;
+  {
+    std::lock_guard lock(spare_mutex_);
+    next.file = std::move(spare_);
+    spare_path = spare_path_;
+  }
+  append_crc_frame(buffer_, crc_);
+  append_frame(buffer_, RecordType::kMetadata, metadata_, {}, crc_);
+  append_state(buffer_, state_, crc_);
+  held_.push_back(std::move(next));
+  offset_ = 0;
+  if (IoError error = write_buffer(); !error.ok()) return error;
+  if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
+  if (IoError e = files_.rename(spare_path, path(held_.back().name.text())); !e.ok()) return e;
+  return files_.sync_dir(options_.dir);
+}
+
+IoError Wal::prepare_spare() {
+  std::lock_guard lock(spare_mutex_);
+  if (spare_ != nullptr) return {};
+  spare_path_ = path(std::to_string(spare_count_++ % 2) + ".tmp");
+  std::unique_ptr<base::File> file;
+  if (IoError e = make_spare(files_, spare_path_, options_.segment_bytes, file); !e.ok()) return e;
+  spare_ = std::move(file);
+  return {};
+}
+
+IoError Wal::release(Index index) {
+  // The segment that holds `index` is the last one whose first index is at or below it.
+  while (held_.size() > options_.min_segments && held_[1].name.first <= index) {
+    if (IoError error = files_.remove(path(held_.front().name.text())); !error.ok()) return error;
+    held_.erase(held_.begin());
+  }
+  return files_.sync_dir(options_.dir);
+}
+
+}  // namespace keelson::wal

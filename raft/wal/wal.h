@@ -1,0 +1,84 @@
+// The write-ahead log while it is written: appends, syncs, cuts segments, releases old ones.
+//
+// One thread (the log thread) but for prepare_spare(), which any one other thread may call at the
+// same time. A write or sync that fails leaves the file in an unknown state: the caller must end
+// the process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "api/base/file.h"
+#include "api/base/metrics.h"
+#include "raft/core/types.h"
+#include "raft/wal/recovery.h"
+
+namespace keelson::wal {
+
+struct WalOptions {
+  std::string dir;  // <data-dir>/member/wal
+  uint64_t segment_bytes = 64'000'000;
+  size_t min_segments = 5;  // kept on release, for tools and slow followers
+};
+
+class Wal {
+ public:
+  // Builds a log with the first records in `dir`.tmp and renames it into place: either the whole
+  // log is there after a crash, or none. REQUIRES: `dir` does not exist.
+  static base::IoError create(base::FileSystem& files, const WalOptions& options,
+                              const std::string& metadata);
+  // Opens for appending behind what was recovered: locks the segments and zeroes everything behind
+  // the last good record. EWOULDBLOCK when another process has the log.
+  static base::IoError open(base::FileSystem& files, const WalOptions& options,
+                            const Recovered& recovered, std::unique_ptr<Wal>& out);
+
+  // Appends the entries, then the state, in one write.
+  base::IoError append(std::span<const core::Entry> entries, const core::HardState& state);
+  // Appends a snapshot record. REQUIRES: a state with commit >= its index was appended before.
+  base::IoError append_snapshot(const SnapshotRecord& record);
+  // Everything appended is durable on return. Cuts to a new segment when this one is full.
+  base::IoError sync();
+
+  // Removes segments that hold only entries below `index`, the oldest first, keeping
+  // `min_segments`.
+  base::IoError release(Index index);
+  // Prepares the next segment ahead of its need, filled with zeros, so that a cut costs little and
+  // a sync in it changes no metadata. Harmless when there is one. Any thread, one at a time.
+  base::IoError prepare_spare();
+
+  uint64_t bytes_written() const { return bytes_written_; }
+
+ private:
+  struct Held {
+    SegmentName name;
+    std::unique_ptr<base::File> file;
+  };
+  Wal(base::FileSystem& files, WalOptions options) : files_(files), options_(std::move(options)) {}
+  std::string path(const std::string& name) const { return options_.dir + "/" + name; }
+  base::IoError cut();
+  base::IoError write_buffer();
+  static base::IoError make_spare(base::FileSystem& files, const std::string& path, uint64_t bytes,
+                                  std::unique_ptr<base::File>& out);
+
+  base::FileSystem& files_;
+  const WalOptions options_;
+  std::vector<Held> held_;  // ascending; the last one is written
+  std::string metadata_;
+  core::HardState state_;
+  Index last_index_;
+  uint32_t crc_ = 0;
+  uint64_t offset_ = 0;
+  uint64_t bytes_written_ = 0;
+  std::string buffer_;
+
+  std::mutex spare_mutex_;
+  std::unique_ptr<base::File> spare_;  // guarded by spare_mutex_; at spare_path_
+  std::string spare_path_;
+  int spare_count_ = 0;
+};
+
+}  // namespace keelson::wal
