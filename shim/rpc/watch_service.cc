@@ -134,8 +134,8 @@ class WatchHandler : public transport::StreamHandler {
         break;
     }
   }
-  // etcd ends the whole stream, with success, when the client has nothing more to ask.
-  void on_half_close() override { hub_.finish_stream(stream_, model::Error::kNone); }
+  // etcd goes on: who has nothing more to ask still gets events.
+  void on_half_close() override {}
   void on_writable() override { hub_.writable(stream_); }
   void on_end() override { hub_.close_stream(stream_); }
   bool wants_pause() override { return call_->queued_bytes() > kPauseBytes; }
