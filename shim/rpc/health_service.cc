@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "api/base/utf8.h"
 #include "api/base/wire.h"
 #include "shim/rpc/answer.h"
 #include "shim/rpc/unary.h"
@@ -24,24 +25,29 @@ std::string response(uint64_t status) {
   return out;
 }
 
-// HealthCheckRequest{service 1}.
-bool decode(std::string_view message, std::string& service) {
+// HealthCheckRequest{service 1}. The error of a field that is no text has its own words.
+Error decode(std::string_view message, std::string& service) {
   wire::Reader reader(message);
+  bool text = true;
   while (reader.next()) {
-    if (reader.field() == 1) service = std::string(reader.bytes());
+    if (reader.field() != 1) continue;
+    service = std::string(reader.bytes());
+    text = text && base::is_utf8(service);
   }
-  return reader.ok();
+  if (!reader.ok()) return Error::kMalformedRequest;
+  return text ? Error::kNone : Error::kRequestNotUtf8;
 }
 
 void check(ServiceContext&, CallPtr call, std::string message) {
   std::string service;
-  if (!decode(message, service)) return fail(*call, Error::kMalformedRequest);
+  if (Error error = decode(message, service); error != Error::kNone) return fail(*call, error);
   if (!service.empty()) return fail(*call, Error::kHealthUnknownService);
   answer_bytes(*call, response(kServing));
 }
 
 // HealthListResponse{statuses 1: map entry {key 1, value 2}}.
-void list(ServiceContext&, CallPtr call, std::string) {
+void list(ServiceContext&, CallPtr call, std::string message) {
+  if (!well_formed(message)) return fail(*call, Error::kMalformedRequest);
   std::string entry, out;
   wire::append_message(entry, 1, "");
   wire::append_message(entry, 2, response(kServing));
@@ -56,7 +62,9 @@ class Watch : public transport::StreamHandler {
   explicit Watch(CallPtr call) : call_(std::move(call)) {}
   void on_message(std::string message) override {
     std::string service;
-    if (!decode(message, service)) return fail(*call_, Error::kMalformedRequest);
+    if (Error error = decode(message, service); error != Error::kNone) {
+      return fail(*call_, error);
+    }
     call_->send(base::Payload(response(service.empty() ? kServing : kServiceUnknown)));
   }
   void on_half_close() override {}

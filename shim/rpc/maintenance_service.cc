@@ -69,7 +69,8 @@ std::string describe(const model::AlarmMember& alarm) {
 }
 
 // StatusResponse, fields in number order.
-void status(ServiceContext& context, CallPtr call, std::string) {
+void status(ServiceContext& context, CallPtr call, std::string message) {
+  if (!well_formed(message)) return fail(*call, Error::kMalformedRequest);
   model::StoreStatus now = context.store.status();
   std::string out;
   append_header(out, context, now.revision, now.term);
@@ -89,7 +90,8 @@ void status(ServiceContext& context, CallPtr call, std::string) {
 }
 
 // The reply's header is absent, as etcd's is.
-void defragment(ServiceContext& context, CallPtr call, std::string) {
+void defragment(ServiceContext& context, CallPtr call, std::string message) {
+  if (!well_formed(message)) return fail(*call, Error::kMalformedRequest);
   context.store.defragment([call = std::move(call)](Error error) {
     if (error != Error::kNone) return fail(*call, error);
     answer_bytes(*call, "");
@@ -97,7 +99,8 @@ void defragment(ServiceContext& context, CallPtr call, std::string) {
 }
 
 // HashResponse{header 1, hash 2}.
-void hash(ServiceContext& context, CallPtr call, std::string) {
+void hash(ServiceContext& context, CallPtr call, std::string message) {
+  if (!well_formed(message)) return fail(*call, Error::kMalformedRequest);
   context.store.hash([&context, call = std::move(call)](model::HashReply reply) {
     if (reply.error != Error::kNone) return fail(*call, reply.error);
     std::string out;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "api/model/kv_codec.h"
@@ -17,6 +18,9 @@ using UnaryFunction = void (*)(ServiceContext&, transport::CallPtr, std::string 
 // Registers `run` for a method of one message in and one out.
 void add_unary(transport::MethodTable& table, ServiceContext& context, std::string path,
                UnaryFunction run);
+
+// Whether a message without fields of its own is a protobuf message at all.
+bool well_formed(std::string_view message);
 
 // The way of every command: the message becomes the command's storage and its views the body;
 // `check` looks at the request's own fields; the store's reply is the answer.
