@@ -180,13 +180,9 @@ void Core::send_fragments(Watcher& watcher, Revision header, const base::Slice& 
 }
 
 void Core::sent(Watcher& watcher, base::Payload message, size_t events) {
-  Stream& stream = *watcher.stream;
-  size_t size = message.size();
-  stream.queued += size;
-  queued_ += size;
   watcher.sent_since_tick = true;
   metrics_.events.add(events);
-  stream.sink->send(std::move(message));
+  watcher.stream->sink->send(std::move(message));
 }
 
 bool Core::room(Stream& stream) {
