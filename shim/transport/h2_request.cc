@@ -21,6 +21,10 @@ void H2Session::reject(int32_t id, int http_status, const Status& status) {
 }
 
 void H2Session::on_request(int32_t id) {
+  if (stream_count_ >= max_streams()) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+    return;
+  }
   if (head_.too_large()) {
     on_control_frame(100);
     return reject(id, 431,

@@ -34,8 +34,6 @@ H2Session::H2Session(Connection& connection, const Listener::Serves& serves)
                 "out of memory");
   const ServerOptions& options = core().options;
   const nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-       std::min(options.max_concurrent_streams, kMostStreams)},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, RequestHead::kMaxBytes},
   };
@@ -85,10 +83,31 @@ bool H2Session::produce(Gather& out) {
       ok = n == 0;
       break;
     }
-    out.append(bytes, static_cast<size_t>(n));
+    if (settings_out_)
+      out.append(bytes, static_cast<size_t>(n));
+    else
+      send_settings({reinterpret_cast<const char*>(bytes), static_cast<size_t>(n)}, out);
   }
   gather_ = nullptr;
   return ok;
+}
+
+// The first frame is nghttp2's SETTINGS. The stream limit is added here and kept by us: nghttp2
+// would end a connection that exceeds it, where etcd refuses the stream, which the client may try
+// again.
+void H2Session::send_settings(std::string_view frame, Gather& out) {
+  settings_out_ = true;
+  KEELSON_CHECK(frame.size() >= 9 && frame[3] == NGHTTP2_SETTINGS, "SETTINGS come first");
+  std::string bytes(frame);
+  char entry[6] = {0, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS};
+  base::store_be32(entry + 2, max_streams());
+  bytes.append(entry, sizeof entry);
+  bytes[2] = static_cast<char>(bytes.size() - 9);
+  out.append(bytes.data(), bytes.size());
+}
+
+uint32_t H2Session::max_streams() {
+  return std::min(core().options.max_concurrent_streams, kMostStreams);
 }
 
 void H2Session::after_flush() {

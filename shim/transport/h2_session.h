@@ -52,6 +52,8 @@ class H2Session final : public Protocol {
 
  private:
   friend struct H2Callbacks;
+  void send_settings(std::string_view frame, Gather& out);
+  uint32_t max_streams();
   bool feed(std::string_view bytes);
   // nghttp2 lets frames of closed streams pass. Could this be one, as far as bytes that are not fed
   // yet allow to say / is it one / refuse it.
@@ -90,7 +92,7 @@ class H2Session final : public Protocol {
   std::vector<std::shared_ptr<H2Stream>> deferred_;
   std::string own_frames_;  // that nghttp2 would not send
   size_t held_ = 0, queued_ = 0;
-  bool broken_ = false;
+  bool broken_ = false, settings_out_ = false;
   bool draining_ = false, last_goaway_ = false;
   PingPolicy ping_policy_;
   ControlBudget budget_;

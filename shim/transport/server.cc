@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <latch>
 #include <mutex>
 #include <utility>
 
@@ -78,11 +79,14 @@ class RealServer final : public Server {
 
   void drain(base::Duration grace) override {
     if (running_.empty()) return;
-    loops_.front()->post([this] {
+    std::latch stopped(1);
+    loops_.front()->post([&] {
       for (auto& acceptor : acceptors_) acceptor->stop();
-      // After the last adoption that the acceptors can have posted.
-      for (auto& loop : loops_) loop->post([at = loop.get()] { at->drain_connections(); });
+      stopped.count_down();
     });
+    stopped.wait();
+    // Comes after the last adoption that the acceptors have posted.
+    each([](IoLoop& loop) { loop.drain_connections(); });
     if (!wait_idle(grace)) {
       each([](IoLoop& loop) { loop.end_calls({14, "etcdserver: server stopped"}); });
       if (!wait_idle(kLastWords)) {
