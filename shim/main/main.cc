@@ -13,6 +13,7 @@
 #include "shim/main/options.h"
 #include "shim/main/process_metrics.h"
 #include "shim/main/serve.h"
+#include "shim/os/allocator.h"
 #include "shim/os/errno_text.h"
 #include "shim/os/logger.h"
 #include "shim/os/notify.h"
@@ -157,6 +158,7 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
 }
 
 int start(int argc, char** argv) {
+  os::tune_allocator();
   os::Signals::ignore_pipe();
   os::raise_descriptor_limit();
   os::SystemClock clock;
