@@ -28,6 +28,7 @@ Applied Core::apply(const model::Command& command, Index index, Term term,
   applied.revision = current_;
   // What a checkpoint already holds is not done twice (etcd: index at or below consistent_index).
   if (index <= index_) return applied;
+  if (handed_on_) forget_events();
   index_ = index;
   term_ = term;
   dirty_ = true;

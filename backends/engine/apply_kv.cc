@@ -28,7 +28,9 @@ void Core::log_version(Record* record, Record* old) {
   record_bytes_ += static_cast<int64_t>(record->footprint());
   row_bytes_ += static_cast<int64_t>(17 + (record->tombstone() ? 1 : 0) + record->row().size());
   // What watchers see as the previous version is that of the revision before, not of an earlier
-  // operation of the same transaction.
+  // operation of the same transaction; what was created has none, even where a transaction deleted
+  // the key first.
+  if (!record->tombstone() && record->create() == record->mod()) old = nullptr;
   while (old != nullptr && old->mod() == record->mod()) old = old->previous();
   if (old != nullptr && old->tombstone()) old = nullptr;
   model::Event& event = events_.emplace_back();

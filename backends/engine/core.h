@@ -136,6 +136,7 @@ class Core final : public TxnHost {
   void schedule_compaction(Revision revision, bool hash);
   bool removal_may_go_on(const Compaction& compaction) const;
   bool compact_some(Compaction& compaction, size_t max);
+  void forget_events();
   void publish_view();
   void publish_compactions();
 
@@ -162,6 +163,7 @@ class Core final : public TxnHost {
   bool dirty_ = false;  // applied since the last publish
   std::vector<model::Event> events_;
   std::vector<Batch> batches_;
+  bool handed_on_ = false;  // both are published; kept for the store until the next change
   mutable std::vector<model::RevisionEvents> spans_;
   std::vector<Cell*> doomed_;                    // scratch of delete_range
   absl::flat_hash_set<model::Record*> orphans_;  // in a version chain but not in the log

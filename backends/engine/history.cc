@@ -10,6 +10,7 @@ namespace {
 // that is still readable.
 const Record* previous_version(const Record& record, Revision compact) {
   if (record.mod() - 1 < compact) return nullptr;
+  if (!record.tombstone() && record.create() == record.mod()) return nullptr;
   const Record* previous = record.previous();
   while (previous != nullptr && previous->mod() == record.mod()) previous = previous->previous();
   return previous != nullptr && !previous->tombstone() ? previous : nullptr;

@@ -30,8 +30,17 @@ Core::~Core() {
   delete view_.load();
 }
 
+// Drops the events that were published.
+void Core::forget_events() {
+  events_.clear();
+  if (events_.capacity() > kKeptEvents) events_.shrink_to_fit();
+  batches_.clear();
+  handed_on_ = false;
+}
+
 std::span<const model::RevisionEvents> Core::unpublished_events() const {
   spans_.clear();
+  if (handed_on_) return spans_;
   for (const Batch& batch : batches_) {
     spans_.push_back(
         {batch.revision, std::span(events_).subspan(batch.first, batch.end - batch.first)});
@@ -70,9 +79,7 @@ Revision Core::publish() {
     dirty_ = false;
     if (!compactions_.empty()) publish_compactions();
   }
-  events_.clear();
-  if (events_.capacity() > kKeptEvents) events_.shrink_to_fit();
-  batches_.clear();
+  handed_on_ = true;  // the next change drops them: the store shows them to watchers until then
   // Looking at all readers is not free, so a few objects are let gather first.
   if (epochs_.waiting() >= kReclaimFrom) epochs_.reclaim(kReclaimPerPublish);
   return current_;

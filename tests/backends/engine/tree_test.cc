@@ -43,77 +43,96 @@ std::string random_key(std::mt19937_64& random) {
   return key + std::to_string(random() % 3000);
 }
 
-TEST(Tree, AgreesWithAMapThroughRandomChanges) {
-  uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
-  Forest forest;
-  Epochs epochs;
-  Tree tree(epochs);
-  struct Entry {
-    Cell* cell;
-    bool live;
-  };
-  absl::btree_map<std::string, Entry> map;
-  for (int step = 0; step < 30000; ++step) {
-    // Growth first, then shrinking to almost nothing.
-    bool grow = random() % 100 < (step < 15000 ? 80 : 15);
-    std::string key = random_key(random);
-    auto it = map.lower_bound(key);
-    if (grow && (it == map.end() || it->first != key)) {
-      Cell* cell = forest.add(key);
-      tree.insert(cell);
-      map[key] = {cell, true};
-    } else if (it != map.end()) {
-      bool live = !it->second.live;
-      forest.turn(it->second.cell, live);
-      tree.set_live(it->first, live);
-      it->second.live = live;
-      if (!live && random() % 4 != 0) {
-        tree.erase(it->first);
-        map.erase(it);
+// A tree and the map that it must equal.
+class Twins {
+ public:
+  explicit Twins(uint64_t seed) : random_(seed) {}
+
+  // Inserts, or turns a key dead or alive, or takes a dead one out.
+  void change(bool grow) {
+    std::string key = random_key(random_);
+    auto it = map_.lower_bound(key);
+    if (grow && (it == map_.end() || it->first != key)) {
+      Cell* cell = forest_.add(key);
+      tree_.insert(cell);
+      map_[key] = {cell, true};
+    } else if (it != map_.end()) {
+      turn(it);
+      if (!it->second.live && random_() % 4 != 0) {
+        tree_.erase(it->first);
+        map_.erase(it);
       }
     }
-    if (random() % 3 == 0) {
-      tree.published();
-      epochs.seal();
-      epochs.reclaim(1000);
-    }
-    if (step % 1000 == 0 || step == 29999) {
-      ASSERT_EQ(check_tree(*tree.root()), "") << step;
-    }
-    if (step % 50 != 0) continue;
-    std::string from = random_key(random), to = random_key(random);
+    if (random_() % 3 != 0) return;
+    tree_.published();
+    epochs_.seal();
+    epochs_.reclaim(1000);
+  }
+  void compare() {
+    std::string from = random_key(random_), to = random_key(random_);
     if (to < from) std::swap(from, to);
     std::vector<Cell*> want, got;
     int64_t live = 0;
-    for (auto i = map.lower_bound(from); i != map.lower_bound(to); ++i) {
+    for (auto i = map_.lower_bound(from); i != map_.lower_bound(to); ++i) {
       want.push_back(i->second.cell);
       live += i->second.live ? 1 : 0;
     }
-    scan(*tree.root(), {from, to}, [&](const Leaf& leaf, size_t begin, size_t end) {
+    scan(*tree_.root(), {from, to}, [&](const Leaf& leaf, size_t begin, size_t end) {
       for (; begin < end; ++begin) got.push_back(leaf.cells[begin]);
       return true;
     });
     ASSERT_EQ(got, want);
-    ASSERT_EQ(count_live(*tree.root(), {from, to}), live);
-    auto found = map.find(from);
-    ASSERT_EQ(find(*tree.root(), from), found == map.end() ? nullptr : found->second.cell);
-    ASSERT_EQ(count_live(*tree.root(), {from, ""}), found != map.end() && found->second.live);
+    ASSERT_EQ(count_live(*tree_.root(), {from, to}), live);
+    auto found = map_.find(from);
+    ASSERT_EQ(find(*tree_.root(), from), found == map_.end() ? nullptr : found->second.cell);
+    ASSERT_EQ(count_live(*tree_.root(), {from, ""}), found != map_.end() && found->second.live);
   }
-  // Down to nothing.
-  while (!map.empty()) {
-    auto it = map.begin();
-    if (it->second.live) {
-      forest.turn(it->second.cell, false);
-      tree.set_live(it->first, false);
+  void empty() {
+    while (!map_.empty()) {
+      auto it = map_.begin();
+      if (it->second.live) turn(it);
+      tree_.erase(it->first);
+      map_.erase(it);
     }
-    tree.erase(it->first);
-    map.erase(it);
   }
-  EXPECT_EQ(check_tree(*tree.root()), "");
-  EXPECT_TRUE(tree.root()->leaf);
-  EXPECT_EQ(tree.root()->n, 0);
+  const Node& root() const { return *tree_.root(); }
+
+ private:
+  struct Entry {
+    Cell* cell;
+    bool live;
+  };
+  using Map = absl::btree_map<std::string, Entry>;
+  void turn(Map::iterator it) {
+    it->second.live = !it->second.live;
+    forest_.turn(it->second.cell, it->second.live);
+    tree_.set_live(it->first, it->second.live);
+  }
+
+  std::mt19937_64 random_;
+  Forest forest_;
+  Epochs epochs_;
+  Tree tree_{epochs_};
+  Map map_;
+};
+
+TEST(Tree, AgreesWithAMapThroughRandomChanges) {
+  uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Twins twins(seed);
+  for (uint64_t step = 0; step < 30000; ++step) {
+    // Growth first, then shrinking to almost nothing.
+    twins.change((step * 7919) % 100 < (step < 15000 ? 80u : 15u));
+    if (step % 50 == 0) twins.compare();
+    if (step % 1000 == 0) {
+      ASSERT_EQ(check_tree(twins.root()), "") << step;
+    }
+    if (HasFatalFailure()) return;
+  }
+  twins.empty();
+  EXPECT_EQ(check_tree(twins.root()), "");
+  EXPECT_TRUE(twins.root().leaf);
+  EXPECT_EQ(twins.root().n, 0);
 }
 
 TEST(Tree, APublishedRootNeverChanges) {

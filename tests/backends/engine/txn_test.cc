@@ -79,6 +79,24 @@ TEST_F(Txn, AllWritesMakeOneRevision) {
   EXPECT_EQ(keys[2].first, revision_key(2, 2, true));
 }
 
+TEST_F(Txn, WhatIsDeletedAndPutAgainIsCreated) {
+  d.put("a", "1");  // 2
+  d.engine.apply(command(txn({}, erase("a"), put("a"))), Index(++d.index), Term(2), d.now);
+  auto batches = d.engine.unpublished_events();
+  ASSERT_EQ(batches.size(), 1u);
+  // The events stay valid over publish(), until the next apply().
+  d.engine.publish();
+  ASSERT_EQ(batches[0].events.size(), 2u);
+  EXPECT_EQ(batches[0].events[0].previous->mod(), 2);
+  EXPECT_EQ(batches[0].events[1].record->create(), 3);
+  EXPECT_FALSE(batches[0].events[1].previous);
+  EXPECT_TRUE(d.engine.unpublished_events().empty());
+  model::HistoryChunk chunk = d.engine.history(3, 3, {"a", ""}, true, 10, 10);
+  ASSERT_EQ(chunk.events.size(), 2u);
+  EXPECT_TRUE(chunk.events[0].previous);
+  EXPECT_FALSE(chunk.events[1].previous);
+}
+
 TEST_F(Txn, WithoutEffectKeepsTheRevision) {
   d.put("a", "1");
   Applied answer = d.apply(txn({}, erase("nothing"), get("a")));
