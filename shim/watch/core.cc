@@ -32,8 +32,7 @@ Core::Core(const HubOptions& options, model::Store& store, model::Cluster& clust
       store_(store),
       cluster_(cluster),
       random_(random),
-      metrics_(metrics),
-      heads_(cluster.cluster_id(), cluster.local_id()) {
+      metrics_(metrics) {
   KEELSON_CHECK(options_.message_bytes + 64 < options_.fragment_bytes,
                 "only a single revision may be long enough for fragments");
 }
@@ -46,10 +45,9 @@ Revision Core::current() {
   return std::max(revision_, store_.published_revision());
 }
 
-// The ids too: a log may know them only after its recovery, which is after we are made.
-void Core::read_term() {
-  heads_ = HeadWriter(cluster_.cluster_id(), cluster_.local_id());
-  heads_.set_term(store_.status().term);
+// The ids too: a log may know them only after its recovery, which is after this is made.
+void Core::read_identity() {
+  heads_.set(cluster_.cluster_id(), cluster_.local_id(), store_.status().term);
   term_read_ = now_;
 }
 
@@ -62,7 +60,7 @@ void Core::open(StreamId id, std::shared_ptr<StreamSink> sink, StreamOptions opt
                 base::MonotonicTime now) {
   now_ = now;
   if (options.needs_leader && !leader_) return sink->finish(model::Error::kNoLeader);
-  read_term();
+  read_identity();
   auto stream = std::make_unique<Stream>();
   stream->id = id;
   stream->sink = std::move(sink);
@@ -222,7 +220,7 @@ void Core::compacted(Revision revision) {
 }
 
 void Core::reset(Revision published, bool went_back) {
-  read_term();
+  read_identity();
   if (!went_back) return skip_to(published);
   // What was sent may never have happened. A compaction is the one end of a watch after which every
   // client reads anew instead of resuming.
@@ -237,7 +235,7 @@ void Core::reset(Revision published, bool went_back) {
 
 void Core::leader(bool present) {
   leader_ = present;
-  if (present) return read_term();
+  if (present) return read_identity();
   for (auto it = streams_.begin(); it != streams_.end();) {
     Stream& stream = *(it++)->second;
     if (!stream.needs_leader) continue;
@@ -250,7 +248,7 @@ void Core::leader(bool present) {
 
 bool Core::serve(base::MonotonicTime now) {
   now_ = now;
-  if (now - term_read_ > kTermAge) read_term();
+  if (now - term_read_ > kTermAge) read_identity();
   poll_blocked();
   spread();
   flush_dirty();

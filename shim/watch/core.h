@@ -118,7 +118,7 @@ class Core {
   void end_by_compaction(Watcher& watcher, Revision compacted);
   void forget(Watcher& watcher);  // takes it out of group, lists and metrics
   Revision current();
-  void read_term();
+  void read_identity();  // of the headers
   void rewind_live(Revision published);
 
   // delivery.cc

@@ -25,7 +25,9 @@ char* put_bytes(char* out, std::string_view bytes) {
 }
 }  // namespace
 
-HeadWriter::HeadWriter(ClusterId cluster, MemberId member) {
+void HeadWriter::set(ClusterId cluster, MemberId member, Term term) {
+  ids_.clear();
+  term_ = term;
   wire::append_uint(ids_, 1, cluster.value());
   wire::append_uint(ids_, 2, member.value());
 }

@@ -30,8 +30,8 @@ struct Answer {
 // Writes the part before the events. Not thread-safe.
 class HeadWriter {
  public:
-  HeadWriter(ClusterId cluster, MemberId member);
-  void set_term(Term term) { term_ = term; }
+  // What every header carries; a member learns its ids only when its log is open.
+  void set(ClusterId cluster, MemberId member, Term term);
   // Appends header and answer. A revision of 0 is left out, as etcd does when it ends a watch whose
   // history is compacted.
   void append(Revision revision, const Answer& answer, std::string& out) const;

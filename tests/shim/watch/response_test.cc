@@ -30,8 +30,8 @@ TEST(Response, HeadEqualsProtobuf) {
     expected.set_compact_revision(answer.compact_revision);
     expected.set_cancel_reason(std::string(answer.cancel_reason));
     expected.set_fragment(answer.fragment);
-    HeadWriter writer(ClusterId(UINT64_MAX), MemberId(1));
-    writer.set_term(Term(static_cast<uint64_t>(bits)));
+    HeadWriter writer;
+    writer.set(ClusterId(UINT64_MAX), MemberId(1), Term(static_cast<uint64_t>(bits)));
     std::string head;
     writer.append(revision, answer, head);
     EXPECT_EQ(head, expected.SerializeAsString());
