@@ -78,7 +78,7 @@ class MountedCall : public transport::Call {
   std::optional<Status> status_;
   bool writing_ = false, finished_ = false;
   std::atomic<size_t> queued_{0};
-  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> cancelled_{false}, above_{false};
 };
 
 // gRPC's side; deletes itself.
@@ -142,9 +142,8 @@ class Reactor : public grpc::ServerGenericBidiReactor {
       pump();
     }
     std::lock_guard lock(handler_mutex_);
-    if (call_->queued_ > kHighWater) above_ = true;
-    if (handler_ == nullptr || !(above_ || paused_) || call_->queued_ > kLowWater) return;
-    above_ = false;
+    if (handler_ == nullptr || call_->queued_ > kLowWater) return;
+    if (!call_->above_.exchange(false) && !paused_) return;
     handler_->on_writable();
     if (!paused_ || handler_->wants_pause()) return;
     paused_ = false;
@@ -189,7 +188,7 @@ class Reactor : public grpc::ServerGenericBidiReactor {
   std::unique_ptr<transport::StreamHandler> handler_;
   std::optional<std::string> request_;
   grpc::ByteBuffer incoming_, outgoing_;
-  bool paused_ = false, above_ = false, headers_out_ = false;
+  bool paused_ = false, headers_out_ = false;
 };
 
 void MountedCall::send(base::Payload message) {
@@ -197,6 +196,7 @@ void MountedCall::send(base::Payload message) {
   if (reactor_ == nullptr || status_ || cancelled_) return;
   out_.push_back(message.flatten());
   queued_ += out_.back().size();
+  if (queued_ > kHighWater) above_ = true;
   reactor_->pump();
 }
 

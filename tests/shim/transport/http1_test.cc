@@ -53,12 +53,10 @@ TEST(Http1, ChunkedBodies) {
   auto server = plain_server();
   const std::string head =
       "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
-  EXPECT_EQ(
-      body_of(talk(*server, head + "3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n")),
-      "POST /? abc0123456789");
+  EXPECT_EQ(body_of(talk(*server, head + "3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n")),
+            "POST /? abc0123456789");
   EXPECT_EQ(status_of(talk(*server, head + "x\r\n")), "HTTP/1.1 400 Bad Request");
-  EXPECT_EQ(status_of(talk(*server, head + "3\r\nabcd\r\n0\r\n\r\n")),
-            "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(status_of(talk(*server, head + "3\r\nabcd\r\n0\r\n\r\n")), "HTTP/1.1 400 Bad Request");
   EXPECT_EQ(status_of(talk(*server, head + "FFFFFFFFFFFFFFF\r\n")),
             "HTTP/1.1 413 Request Entity Too Large");
 }
