@@ -55,8 +55,8 @@ class Record {
     size_t end = value_offset_ + value_size_;
     return {bytes() + end, size_ - end};
   }
-  // Resident bytes of this allocation.
-  size_t footprint() const { return sizeof(Record) + size_; }
+  // Resident bytes of this allocation, the allocator's own eight and its rounding to 16 included.
+  size_t footprint() const { return (sizeof(Record) + size_ + 8 + 15) & ~size_t{15}; }
 
   // The version before this one, or null; owned by the engine's version chain and only meaningful
   // to it (guarded by its epochs).

@@ -49,7 +49,8 @@ class BirthLog {
   // Forgets blocks that end at or before `revision`.
   void drop_until(Revision revision);
   BirthView view() const;
-  size_t bytes() const { return blocks_.size() * sizeof(BirthBlock) * 2; }
+  // Without the sorted copies, which only blocks have that an older count needed.
+  size_t bytes() const { return blocks_.size() * sizeof(BirthBlock); }
 
  private:
   Epochs& epochs_;
