@@ -56,9 +56,12 @@ IoError NativeLog::save_checkpoint() {
   if (error.ok()) error = write_checkpoint(*source, *file, size);
   if (error.ok()) error = file->sync_all();
   source.reset();
+  // Locked before it has the name, so that there is no moment without a lock.
+  if (error.ok()) error = file->lock_flock();
   if (error.ok()) error = parts_.files.rename(path, snap_dir() + "/db");
   if (error.ok()) error = parts_.files.sync_dir(snap_dir());
   if (!error.ok()) return error;
+  db_lock_ = std::move(file);
   db_size_.store(static_cast<int64_t>(size));
   base::Duration took = parts_.clock.now() - started;
   checkpoint_seconds_.observe(std::chrono::duration<double>(took).count());

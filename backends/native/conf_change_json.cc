@@ -6,13 +6,36 @@ namespace keelson::native {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+// Go's encoder escapes these in every string, and no JSON text has them outside of one.
+std::string escape_as_go(const std::string& json) {
+  std::string out;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string_view rest = std::string_view(json).substr(i);
+    if (rest[0] == '<') {
+      out += "\\u003c";
+    } else if (rest[0] == '>') {
+      out += "\\u003e";
+    } else if (rest[0] == '&') {
+      out += "\\u0026";
+    } else if (rest.starts_with("\xe2\x80\xa8") || rest.starts_with("\xe2\x80\xa9")) {
+      out += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else {
+      out += rest[0];
+    }
+  }
+  return out;
+}
+}  // namespace
+
 std::string bootstrap_context(MemberId member, const std::vector<std::string>& peer_urls,
                               const std::string& name) {
   Json json;
   json["id"] = member.value();
   json["peerURLs"] = peer_urls;
   if (!name.empty()) json["name"] = name;
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return escape_as_go(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 namespace {

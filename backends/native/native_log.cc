@@ -1,9 +1,8 @@
 #include "backends/native/native_log.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
-
-#include "api/base/check.h"
 
 namespace keelson::native {
 
@@ -12,6 +11,11 @@ using base::IoError;
 
 // The checkpoint thread looks again after so many appended bytes.
 constexpr uint64_t kLookEvery = uint64_t{8} << 20;
+// A slice of a batch ends behind the entry that reaches this.
+constexpr size_t kSliceBytes = size_t{4} << 20;
+// Upper bounds of what frames add: per entry, and for a state or a snapshot record.
+constexpr uint64_t kEntryOverhead = 96;
+constexpr uint64_t kSliceOverhead = 512;
 
 double seconds(base::Duration d) {
   return std::chrono::duration<double>(d).count();
@@ -77,17 +81,30 @@ void NativeLog::run() {
     batch.swap(queue_);
     auto record = std::move(to_record_);
     lock.unlock();
-    if (!batch.empty()) commit_batch(batch);
+    commit_all(batch);
     if (record != nullptr) write_snapshot_record(*record);
     batch.clear();
     lock.lock();
   }
 }
 
-void NativeLog::commit_batch(std::vector<backends::Proposal>& batch) {
+// One write and one sync per slice: a batch that gathered behind a slow disk may be as large as all
+// that the Store lets in, and is not to be copied at once.
+void NativeLog::commit_all(std::span<const backends::Proposal> batch) {
+  while (!batch.empty()) {
+    size_t count = 0, bytes = 0;
+    while (count < batch.size() && bytes < kSliceBytes) bytes += batch[count++].data.size();
+    commit_slice(batch.first(count));
+    batch = batch.subspan(count);
+  }
+}
+
+void NativeLog::commit_slice(std::span<const backends::Proposal> batch) {
+  if (dead_) return fail(batch, backends::AppendFailure::kRefused);
   entries_.clear();
   committed_.clear();
   Index index = state_.commit;
+  uint64_t bytes = kSliceOverhead;
   for (const backends::Proposal& proposal : batch) {
     index = index.next();
     entries_.push_back({state_.term, index, core::EntryType::kNormal, proposal.data});
@@ -97,54 +114,74 @@ void NativeLog::commit_batch(std::vector<backends::Proposal>& batch) {
     entry.data = proposal.data;
     entry.proposal = proposal.id;
     committed_.push_back(entry);
+    bytes += proposal.data.size() + kEntryOverhead;
   }
-  save(entries_);
-  if (!options_.acknowledge_before_sync) sync();
+  // A full disk is found before anything is written, so the proposals surely did not happen.
+  if (IoError error = wal_->reserve(bytes); !error.ok()) {
+    KEELSON_LOG(parts_.logger, kError, "no room for the write-ahead log", {"error", error.text()});
+    return fail(batch, backends::AppendFailure::kRefused);
+  }
+  bool done = save(entries_);
+  if (!options_.acknowledge_before_sync) done = done && sync();
+  if (!done) return fail(batch, backends::AppendFailure::kUnknown);
   last_.store(index.value(), std::memory_order_relaxed);
   listener_->on_committed(committed_);
   if (options_.acknowledge_before_sync) sync();
 }
 
+void NativeLog::fail(std::span<const backends::Proposal> batch, backends::AppendFailure why) {
+  std::vector<backends::ProposalId> ids;
+  for (const backends::Proposal& proposal : batch) ids.push_back(proposal.id);
+  listener_->on_failed(ids, why);
+}
+
 // Entries and, behind them in the same write, the state that commits them: a state that can be read
 // has its entries in front of it, and one member's durable entry is committed.
-void NativeLog::save(std::span<const core::Entry> entries) {
+bool NativeLog::save(std::span<const core::Entry> entries) {
   if (!entries.empty()) state_.commit = entries.back().index;
   uint64_t before = wal_->bytes_written();
   base::MonotonicTime started = parts_.clock.now();
-  require(wal_->append(entries, state_));
+  if (!require(wal_->append(entries, state_))) return false;
   write_seconds_.observe(seconds(parts_.clock.now() - started));
   uint64_t added = wal_->bytes_written() - before;
   written_bytes_.add(static_cast<int64_t>(added));
   uint64_t total = wal_bytes_.fetch_add(added) + added;
-  if (total / kLookEvery != (total - added) / kLookEvery) {
+  const uint64_t every = std::min(kLookEvery, options_.checkpoint_bytes);
+  if (total / every != (total - added) / every) {
     {
       std::lock_guard lock(mutex_);
       want_spare_ = true;
     }
     wake_checkpoint_.notify_one();
   }
+  return true;
 }
 
-void NativeLog::sync() {
+bool NativeLog::sync() {
   base::MonotonicTime started = parts_.clock.now();
-  require(wal_->sync());
+  if (!require(wal_->sync())) return false;
   sync_seconds_.observe(seconds(parts_.clock.now() - started));
+  return true;
 }
 
 void NativeLog::write_snapshot_record(const wal::SnapshotRecord& record) {
-  require(wal_->append_snapshot(record));
-  sync();
+  if (dead_) return;
+  // Without it the next start reads more of the log than it needs to; nothing is lost.
+  if (!wal_->reserve(kSliceOverhead).ok()) return;
+  if (!require(wal_->append_snapshot(record)) || !sync()) return;
   require(wal_->release(record.index));
 }
 
 // A failed write or sync is final: the kernel may have dropped the pages and marked them clean, so
 // a retry would report success for data that is gone.
-void NativeLog::require(const IoError& error) {
-  if (error.ok()) return;
+bool NativeLog::require(const IoError& error) {
+  if (error.ok()) return true;
+  dead_ = true;
   std::string text = "write-ahead log: " + error.text();
   KEELSON_LOG(parts_.logger, kFatal, "failed to save the log", {"error", text});
-  if (options_.fatal) options_.fatal(text);
-  std::abort();
+  if (!options_.fatal) std::_Exit(1);
+  options_.fatal(text);
+  return false;
 }
 
 void NativeLog::stop() {

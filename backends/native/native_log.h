@@ -42,7 +42,8 @@ struct NativeOptions {
   uint64_t segment_bytes = 64'000'000;
   // Acknowledges before the sync: loses data, and exists to show that the tests notice.
   bool acknowledge_before_sync = false;
-  // Called after a failed write or sync of the WAL; must not return. Empty: abort.
+  // Called on the log thread after a failed write or sync of the WAL. Empty: the process ends. If
+  // it returns, as in tests, nothing is committed or acknowledged any more.
   std::function<void(const std::string&)> fatal;
 };
 
@@ -76,20 +77,24 @@ class NativeLog final : public backends::Log {
   // --- recovery.cc, on the starting thread ---
   std::string open_directory();
   std::string bootstrap();
-  std::string lock_segments(std::vector<std::unique_ptr<base::File>>& locks);
+  std::string lock_segments(std::vector<wal::HeldSegment>& held);
   std::string open_checkpoint(std::unique_ptr<CheckpointFile>& out);
-  std::string check_identity(const wal::Recovered& recovered, Index file_index);
+  std::string check_identity(const wal::Recovered& recovered);
+  static std::string check_history(const wal::Recovered& recovered, Index index, Term term);
+  std::string make_dirs();
   std::string replay(const wal::Recovered& recovered, Index after);
   std::string lead(const wal::Recovered& recovered, Index file_index);
   void remove_leftovers();
 
   // --- native_log.cc, on the log thread ---
   void run();
-  void commit_batch(std::vector<backends::Proposal>& batch);
+  void commit_all(std::span<const backends::Proposal> batch);
+  void commit_slice(std::span<const backends::Proposal> batch);
+  void fail(std::span<const backends::Proposal> batch, backends::AppendFailure why);
   void write_snapshot_record(const wal::SnapshotRecord& record);
-  void save(std::span<const core::Entry> entries);
-  void sync();
-  void require(const base::IoError& error);
+  bool save(std::span<const core::Entry> entries);
+  bool sync();
+  bool require(const base::IoError& error);
 
   // --- checkpointer.cc, on the checkpoint thread ---
   void run_checkpoints();
@@ -111,6 +116,8 @@ class NativeLog final : public backends::Log {
   backends::LogListener* listener_ = nullptr;
   std::unique_ptr<wal::Wal> wal_;              // the log thread's, but for prepare_spare()
   core::HardState state_;                      // likewise
+  std::unique_ptr<base::File> db_lock_;        // flock on the database file, if there is one
+  bool dead_ = false;                          // the log thread's: a write or sync has failed
   std::vector<core::Entry> entries_;           // scratch
   std::vector<backends::LogEntry> committed_;  // scratch
 

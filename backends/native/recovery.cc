@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "api/base/bytes.h"
 #include "backends/native/conf_change_json.h"
 #include "backends/native/native_log.h"
 #include "raft/core/codec.h"
@@ -15,6 +16,7 @@ using base::IoError;
 using base::OpenMode;
 
 constexpr size_t kReplayBytes = size_t{1} << 20;
+constexpr uint64_t kReplayOverhead = 40;  // about what frames add to an entry
 
 wal::WalOptions wal_options(const NativeOptions& options, std::string dir) {
   wal::WalOptions out;
@@ -27,27 +29,31 @@ wal::WalOptions wal_options(const NativeOptions& options, std::string dir) {
 std::string NativeLog::start(backends::LogListener& listener) {
   listener_ = &listener;
   if (std::string wrong = open_directory(); !wrong.empty()) return wrong;
-  std::vector<std::unique_ptr<base::File>> locks;
-  if (std::string wrong = lock_segments(locks); !wrong.empty()) return wrong;
+  std::vector<wal::HeldSegment> held;
+  if (std::string wrong = lock_segments(held); !wrong.empty()) return wrong;
   remove_leftovers();
   std::unique_ptr<CheckpointFile> checkpoint;
   if (std::string wrong = open_checkpoint(checkpoint); !wrong.empty()) return wrong;
   Index file_index = checkpoint ? checkpoint->index() : Index();
   wal::Recovered recovered;
   std::string wrong = wal::recover(parts_.files, wal_dir(), file_index, recovered);
-  if (wrong.empty()) wrong = check_identity(recovered, file_index);
+  if (wrong.empty()) wrong = check_identity(recovered);
+  if (wrong.empty()) {
+    wrong = check_history(recovered, file_index, checkpoint ? checkpoint->term() : Term());
+  }
   if (!wrong.empty()) return wrong;
   if (recovered.repaired) {
     KEELSON_LOG(parts_.logger, kWarn, "repaired WAL", {"path", wal_dir()});
   }
+  // Before anything is handed out: what was read is durable when this returns.
+  IoError error = wal::Wal::open(parts_.files, wal_options(options_, wal_dir()), recovered,
+                                 std::move(held), wal_);
+  if (!error.ok()) return error.text();
   if (checkpoint != nullptr) {
     listener.on_install(*checkpoint, false);
     if (!checkpoint->damage().empty()) return checkpoint->damage();
   }
   if (wrong = replay(recovered, file_index); !wrong.empty()) return wrong;
-  locks.clear();
-  IoError error = wal::Wal::open(parts_.files, wal_options(options_, wal_dir()), recovered, wal_);
-  if (!error.ok()) return error.text();
   if (wrong = lead(recovered, file_index); !wrong.empty()) return wrong;
   running_ = true;
   log_thread_ = parts_.threads.start("log", [this] { run(); });
@@ -56,14 +62,30 @@ std::string NativeLog::start(backends::LogListener& listener) {
 }
 
 std::string NativeLog::open_directory() {
-  for (const std::string& dir : {options_.data_dir, member_dir(), snap_dir()}) {
-    if (IoError error = parts_.files.make_dir(dir, 0700); !error.ok()) return error.text();
+  if (std::string wrong = make_dirs(); !wrong.empty()) return wrong;
+  if (parts_.files.exists(options_.data_dir + "/proxy")) {
+    return "data directory " + options_.data_dir + " belongs to an etcd proxy";
   }
   bool fresh = !parts_.files.exists(wal_dir());
   KEELSON_LOG(parts_.logger, kInfo,
               fresh ? "Initialize and start etcd server" : "server has already been initialized",
               {"data-dir", options_.data_dir}, {"dir-type", fresh ? "empty" : "member"});
   return fresh ? bootstrap() : "";
+}
+
+// Like mkdir -p; the name of each new folder is durable in the one above.
+std::string NativeLog::make_dirs() {
+  const std::string deepest = snap_dir();
+  for (size_t at = deepest.find('/', 1); at != std::string::npos; at = deepest.find('/', at + 1)) {
+    const std::string dir = deepest.substr(0, at);
+    if (dir.back() == '/' || parts_.files.exists(dir)) continue;
+    IoError error = parts_.files.make_dir(dir, 0700);
+    const size_t slash = dir.rfind('/');
+    const std::string above = slash == std::string::npos ? "." : dir.substr(0, slash);
+    if (error.ok()) error = parts_.files.sync_dir(above.empty() ? "/" : above);
+    if (!error.ok()) return error.text();
+  }
+  return parts_.files.make_dir(deepest, 0700).text();
 }
 
 std::string NativeLog::bootstrap() {
@@ -82,24 +104,13 @@ std::string NativeLog::bootstrap() {
   return error.text();
 }
 
-// Before anything is read: a repair must not touch the log of a running server.
-std::string NativeLog::lock_segments(std::vector<std::unique_ptr<base::File>>& locks) {
-  std::vector<std::string> names;
-  if (IoError error = parts_.files.list(wal_dir(), names); !error.ok()) return error.text();
-  for (const std::string& name : names) {
-    wal::SegmentName segment;
-    if (!wal::parse_segment_name(name, segment)) continue;
-    std::unique_ptr<base::File> file;
-    std::string path = wal_dir() + "/" + name;
-    IoError error = parts_.files.open(path, OpenMode::kReadWrite, 0, file);
-    if (error.ok()) error = file->lock_ofd();
-    if (error.code == EWOULDBLOCK) {
-      return "data directory " + options_.data_dir + " is in use by another process";
-    }
-    if (!error.ok()) return error.text();
-    locks.push_back(std::move(file));
+std::string NativeLog::lock_segments(std::vector<wal::HeldSegment>& held) {
+  IoError error = wal::Wal::lock(parts_.files, wal_options(options_, wal_dir()), held);
+  if (error.code == EWOULDBLOCK) {
+    return "data directory " + options_.data_dir + " is in use by another process";
   }
-  return "";
+  if (error.ok() && held.empty()) return "no segment of a write-ahead log in " + wal_dir();
+  return error.text();
 }
 
 void NativeLog::remove_leftovers() {
@@ -121,6 +132,9 @@ std::string NativeLog::open_checkpoint(std::unique_ptr<CheckpointFile>& out) {
   std::unique_ptr<base::File> file;
   IoError error = parts_.files.open(path, OpenMode::kRead, 0, file);
   uint64_t size = 0;
+  if (error.ok()) error = parts_.files.open(path, OpenMode::kRead, 0, db_lock_);
+  if (error.ok()) error = db_lock_->lock_flock();
+  if (error.code == EWOULDBLOCK) return path + " is in use by another process";
   if (error.ok()) error = file->size(size);
   if (!error.ok()) return error.text();
   std::string wrong = CheckpointFile::open(std::move(file), out);
@@ -131,24 +145,45 @@ std::string NativeLog::open_checkpoint(std::unique_ptr<CheckpointFile>& out) {
   return "";
 }
 
-std::string NativeLog::check_identity(const wal::Recovered& recovered, Index file_index) {
+std::string NativeLog::check_identity(const wal::Recovered& recovered) {
   if (!decode(recovered.metadata, metadata_)) return "the write-ahead log's metadata is malformed";
-  if (!metadata_.ours) {
-    return "data directory " + options_.data_dir +
-           " was written by etcd; serving such a directory is not built yet. Take a snapshot with "
-           "etcdctl, or start with another --data-dir";
-  }
-  // A record of a later checkpoint than the file: the file was replaced by an older one.
+  if (metadata_.ours) return "";
+  return "data directory " + options_.data_dir +
+         " was written by etcd; serving such a directory is not built yet. Take a snapshot with "
+         "etcdctl, or start with another --data-dir";
+}
+
+// The log must hold every entry behind the database file, and none of them twice or of another
+// history. `index` and `term` are the file's, 0 without a file.
+std::string NativeLog::check_history(const wal::Recovered& recovered, Index index, Term term) {
+  const std::vector<wal::EntryPlace>& entries = recovered.entries;
+  const std::string at = " (index " + std::to_string(index.value()) + ")";
+  // A record of a later checkpoint than the file: the file was lost, or replaced by an older one.
   for (const wal::SnapshotRecord& snapshot : recovered.snapshots) {
-    if (snapshot.index > file_index && snapshot.index <= recovered.state.commit) {
-      return "the database file is older (index " + std::to_string(file_index.value()) +
-             ") than the write-ahead log's snapshot record (index " +
+    if (snapshot.index > index && snapshot.index <= recovered.state.commit) {
+      return "the database file member/snap/db is missing or older" + at +
+             " than the write-ahead log's snapshot record (index " +
              std::to_string(snapshot.index.value()) + ")";
     }
   }
-  if (!recovered.entries.empty() && recovered.entries.front().index > file_index.next()) {
+  if (!entries.empty() && entries.front().index > index.next()) {
     return "the write-ahead log begins after the database file: entries from index " +
-           std::to_string(file_index.value() + 1) + " on are missing";
+           std::to_string(index.value() + 1) + " on are missing";
+  }
+  const Index last = entries.empty() ? Index() : entries.back().index;
+  if (last < index) {
+    return "the write-ahead log ends at index " + std::to_string(last.value()) +
+           ", before the database file" + at;
+  }
+  if (recovered.state.commit > last) {
+    return "the write-ahead log ends at index " + std::to_string(last.value()) +
+           ", before the commit index " + std::to_string(recovered.state.commit.value());
+  }
+  if (index != Index() && entries.front().index <= index) {
+    const uint64_t position = index.value() - entries.front().index.value();
+    if (entries[position].term != term) {
+      return "the database file and the write-ahead log have different histories" + at;
+    }
   }
   return "";
 }
@@ -201,6 +236,9 @@ std::string NativeLog::replay(const wal::Recovered& recovered, Index after) {
 // the bootstrap entry if the log is new, the new term's state, its empty entry.
 std::string NativeLog::lead(const wal::Recovered& recovered, Index file_index) {
   state_ = recovered.state;
+  for (const wal::EntryPlace& place : recovered.entries) {
+    if (place.index > file_index) wal_bytes_ += place.data_size + kReplayOverhead;
+  }
   Index last = recovered.entries.empty() ? file_index : recovered.entries.back().index;
   Term last_term = recovered.entries.empty() ? state_.term : recovered.entries.back().term;
   state_.commit = std::max(state_.commit, last);
@@ -218,7 +256,7 @@ std::string NativeLog::lead(const wal::Recovered& recovered, Index file_index) {
     last_term = Term(1);
     state_ = {last_term, MemberId(), Index()};
     core::Entry entry{last_term, last, core::EntryType::kConfChange, bytes};
-    save({&entry, 1});
+    if (!save({&entry, 1})) return "the write-ahead log cannot be written";
     backends::LogEntry handed;
     handed.index = last;
     handed.term = last_term;
@@ -228,10 +266,9 @@ std::string NativeLog::lead(const wal::Recovered& recovered, Index file_index) {
   }
   state_.term = std::max(state_.term, last_term).next();
   state_.vote = metadata_.member;
-  save({});
   core::Entry empty{state_.term, last.next(), core::EntryType::kNormal, {}};
-  save({&empty, 1});
-  sync();
+  const bool led = save({}) && save({&empty, 1}) && sync();
+  if (!led) return "the write-ahead log cannot be written";
   backends::LogEntry handed;
   handed.index = empty.index;
   handed.term = empty.term;
@@ -239,6 +276,15 @@ std::string NativeLog::lead(const wal::Recovered& recovered, Index file_index) {
   committed.push_back(handed);
   last_.store(empty.index.value());
   term_.store(state_.term.value());
+  KEELSON_LOG(parts_.logger, kInfo,
+              file_index == Index() && recovered.entries.empty() ? "starting local member"
+                                                                 : "restarting local member",
+              {"local-member-id", base::hex_id(metadata_.member.value())},
+              {"cluster-id", base::hex_id(metadata_.cluster.value())},
+              {"commit-index", recovered.state.commit.value()});
+  KEELSON_LOG(parts_.logger, kInfo,
+              base::hex_id(metadata_.member.value()) + " became leader at term " +
+                  std::to_string(state_.term.value()));
   listener_->on_committed(committed);
   listener_->on_leadership({metadata_.member, true, state_.term});
   return "";

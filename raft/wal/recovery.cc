@@ -66,13 +66,15 @@ class Scanner {
       if (result == FrameResult::kEnd) break;
       bool sum_ok = result == FrameResult::kRecord && check_sum(record);
       if (result == FrameResult::kRecord && sum_ok) {
-        std::string wrong = take(record, position, offset, bytes);
+        std::string wrong = take(record, position, bytes);
         if (!wrong.empty()) return at(name, offset, wrong);
         offset += size;
         continue;
       }
-      bool torn =
-          last && (result == FrameResult::kShort || has_zero_sector(rest.substr(0, size), offset));
+      const bool chain = result == FrameResult::kRecord && record.type == RecordType::kCrc;
+      const bool torn =
+          last && !chain &&
+          (result == FrameResult::kShort || has_zero_sector(rest.substr(0, size), offset));
       if (!torn)
         return at(name, offset,
                   result == FrameResult::kRecord ? "checksum mismatch" : "damaged record");
@@ -95,9 +97,7 @@ class Scanner {
     return true;
   }
 
-  std::string take(const Record& record, size_t position, uint64_t offset,
-                   const std::string& bytes) {
-    (void)offset;
+  std::string take(const Record& record, size_t position, const std::string& bytes) {
     switch (record.type) {
       case RecordType::kCrc:
         return "";
@@ -123,6 +123,7 @@ class Scanner {
   std::string take_entry(std::string_view data, size_t position, const std::string& bytes) {
     core::Entry entry;
     if (!core::decode(data, entry)) return "malformed entry";
+    if (entry.index == Index()) return "entry without an index";
     std::vector<EntryPlace>& entries = out_.entries;
     if (!entries.empty()) {
       if (entry.index > entries.back().index.next()) return "gap before an entry";

@@ -1,6 +1,7 @@
 #include "raft/wal/wal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "api/base/check.h"
@@ -40,26 +41,28 @@ IoError clear_tail(base::File& file, uint64_t begin) {
   return dirty ? file.sync_all() : IoError{};
 }
 
-void append_state(std::string& out, const core::HardState& state, uint32_t& crc) {
-  std::string data;
-  core::encode(state, data);
-  append_frame(out, RecordType::kState, data, {}, crc);
-}
-}  // namespace
-
-IoError Wal::make_spare(base::FileSystem& files, const std::string& path, uint64_t bytes,
-                        std::unique_ptr<base::File>& out) {
+// A new segment without its name. Zeros written once make later syncs cheaper than the mere
+// reservation that etcd makes (no extent changes its state): `zero` asks for them. They are synced
+// in pieces, since one large flush would stand in front of the log's own syncs.
+IoError make_segment(base::FileSystem& files, const std::string& path, uint64_t bytes, bool zero,
+                     std::unique_ptr<base::File>& out) {
   if (IoError error = files.open(path, OpenMode::kCreate, 0600, out); !error.ok()) return error;
   if (IoError error = out->lock_ofd(); !error.ok()) return error;
   if (IoError error = out->allocate(bytes); !error.ok()) return error;
-  // In pieces with a sync each: one large flush would stand in front of the log's own syncs.
-  for (uint64_t at = 0; at < bytes; at += 4 * kZeroChunk) {
+  for (uint64_t at = 0; zero && at < bytes; at += 4 * kZeroChunk) {
     uint64_t end = std::min<uint64_t>(bytes, at + 4 * kZeroChunk);
     if (IoError error = fill_zero(*out, at, end); !error.ok()) return error;
     if (IoError error = out->sync_data(); !error.ok()) return error;
   }
   return out->sync_all();
 }
+
+void append_state(std::string& out, const core::HardState& state, uint32_t& crc) {
+  std::string data;
+  core::encode(state, data);
+  append_frame(out, RecordType::kState, data, {}, crc);
+}
+}  // namespace
 
 IoError Wal::create(base::FileSystem& files, const WalOptions& options,
                     const std::string& metadata) {
@@ -75,7 +78,7 @@ IoError Wal::create(base::FileSystem& files, const WalOptions& options,
   if (IoError error = files.make_dir(building, 0700); !error.ok()) return error;
   std::unique_ptr<base::File> file;
   std::string path = building + "/" + SegmentName{}.text();
-  if (IoError e = make_spare(files, path, options.segment_bytes, file); !e.ok()) return e;
+  if (IoError e = make_segment(files, path, options.segment_bytes, true, file); !e.ok()) return e;
   uint32_t crc = 0;
   std::string head, snapshot;
   append_crc_frame(head, 0);
@@ -90,31 +93,33 @@ IoError Wal::create(base::FileSystem& files, const WalOptions& options,
   return files.sync_dir(options.dir.substr(0, options.dir.rfind('/')));
 }
 
-IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Recovered& recovered,
-                  std::unique_ptr<Wal>& out) {
-  std::unique_ptr<Wal> wal(new Wal(files, options));
-  // Segments before those that were read are held too, so that release() finds them.
+IoError Wal::lock(base::FileSystem& files, const WalOptions& options,
+                  std::vector<HeldSegment>& out) {
   std::vector<std::string> names;
   if (IoError error = files.list(options.dir, names); !error.ok()) return error;
-  std::vector<SegmentName> segments;
   for (const std::string& name : names) {
-    SegmentName segment;
-    bool earlier =
-        parse_segment_name(name, segment) && segment.sequence < recovered.segments.front().sequence;
-    if (earlier) segments.push_back(segment);
-  }
-  segments.insert(segments.end(), recovered.segments.begin(), recovered.segments.end());
-  for (const SegmentName& name : segments) {
-    Held held{name, nullptr};
-    IoError error = files.open(wal->path(name.text()), OpenMode::kReadWrite, 0, held.file);
+    HeldSegment held;
+    if (!parse_segment_name(name, held.name)) continue;
+    std::string path = options.dir + "/" + name;
+    IoError error = files.open(path, OpenMode::kReadWrite, 0, held.file);
     if (error.ok()) error = held.file->lock_ofd();
     if (!error.ok()) return error;
-    wal->held_.push_back(std::move(held));
+    out.push_back(std::move(held));
   }
-  for (const char* spare : {"0.tmp", "1.tmp"}) {
-    if (files.exists(wal->path(spare))) {
-      if (IoError error = files.remove(wal->path(spare)); !error.ok()) return error;
-    }
+  return {};
+}
+
+IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Recovered& recovered,
+                  std::vector<HeldSegment> held, std::unique_ptr<Wal>& out) {
+  KEELSON_CHECK(!held.empty() && held.back().name == recovered.segments.back(),
+                "the locked segments are not those that were read");
+  std::unique_ptr<Wal> wal(new Wal(files, options));
+  wal->held_ = std::move(held);
+  std::vector<std::string> names;
+  if (IoError error = files.list(options.dir, names); !error.ok()) return error;
+  for (const std::string& name : names) {
+    if (!name.ends_with(".tmp")) continue;
+    if (IoError error = files.remove(wal->path(name)); !error.ok()) return error;
   }
   base::File& tail = *wal->held_.back().file;
   if (IoError error = clear_tail(tail, recovered.end); !error.ok()) return error;
@@ -122,16 +127,28 @@ IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Reco
   if (IoError error = tail.size(size); !error.ok()) return error;
   if (size < options.segment_bytes) {
     if (IoError error = fill_zero(tail, size, options.segment_bytes); !error.ok()) return error;
-    if (IoError error = tail.sync_all(); !error.ok()) return error;
   }
+  // After a kill of the process alone, what was read may be in the page cache only.
+  if (IoError error = tail.sync_all(); !error.ok()) return error;
+  if (IoError error = files.sync_dir(options.dir); !error.ok()) return error;
   wal->metadata_ = recovered.metadata;
   wal->state_ = recovered.state;
   wal->crc_ = recovered.crc;
   wal->offset_ = recovered.end;
-  wal->last_index_ =
-      recovered.entries.empty() ? recovered.segments.back().first : recovered.entries.back().index;
+  wal->reserved_ = std::max(size, options.segment_bytes);
+  const uint64_t first = recovered.segments.back().first.value();
+  wal->last_index_ = recovered.entries.empty() ? Index(first == 0 ? 0 : first - 1)
+                                               : recovered.entries.back().index;
   out = std::move(wal);
   return {};
+}
+
+IoError Wal::reserve(uint64_t bytes) {
+  if (offset_ + bytes <= reserved_) return {};
+  uint64_t wanted = offset_ + bytes;
+  IoError error = held_.back().file->allocate(wanted);
+  if (error.ok()) reserved_ = wanted;
+  return error;
 }
 
 IoError Wal::append(std::span<const core::Entry> entries, const core::HardState& state) {
@@ -172,36 +189,58 @@ IoError Wal::sync() {
 }
 
 // Ends the segment at its last record and goes on in the spare. The new file gets its name only
-// when its head is durable, so that a name always stands for a readable segment.
+// when its head is durable, so that a name always stands for a readable segment. Without room for a
+// new segment the old one goes on: its size is no limit to a reader.
 IoError Wal::cut() {
+  HeldSegment next{{held_.back().name.sequence + 1, last_index_.next()}, nullptr};
+  std::string spare_path;
+  if (IoError error = take_spare(next.file, spare_path); !error.ok()) {
+    return error.code == ENOSPC ? IoError{} : error;
+  }
   if (IoError error = held_.back().file->truncate(offset_); !error.ok()) return error;
   if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
-  if (IoError error = prepare_spare(); !error.ok()) return error;
-  Held next{{held_.back().name.sequence + 1, last_index_.next()}, nullptr};
-  std::string spare_path;
-  {
-    std::lock_guard lock(spare_mutex_);
-    next.file = std::move(spare_);
-    spare_path = spare_path_;
-  }
   append_crc_frame(buffer_, crc_);
   append_frame(buffer_, RecordType::kMetadata, metadata_, {}, crc_);
   append_state(buffer_, state_, crc_);
   held_.push_back(std::move(next));
   offset_ = 0;
+  reserved_ = options_.segment_bytes;
   if (IoError error = write_buffer(); !error.ok()) return error;
   if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
   if (IoError e = files_.rename(spare_path, path(held_.back().name.text())); !e.ok()) return e;
   return files_.sync_dir(options_.dir);
 }
 
+// The prepared spare, or a reserved one at once: the log does not wait for zeros.
+IoError Wal::take_spare(std::unique_ptr<base::File>& file, std::string& spare_path) {
+  {
+    std::lock_guard lock(spare_mutex_);
+    spare_path = spare_path_;
+    if (spare_ != nullptr) {
+      file = std::move(spare_);
+      return {};
+    }
+  }
+  spare_path = path("cut.tmp");  // not the name that prepare_spare() may be working on
+  return make_segment(files_, spare_path, options_.segment_bytes, false, file);
+}
+
 IoError Wal::prepare_spare() {
-  std::lock_guard lock(spare_mutex_);
-  if (spare_ != nullptr) return {};
-  spare_path_ = path(std::to_string(spare_count_++ % 2) + ".tmp");
+  std::string making;
+  {
+    std::lock_guard lock(spare_mutex_);
+    if (spare_ != nullptr) return {};
+    making = path(std::to_string(spare_count_++ % 2) + ".tmp");
+  }
   std::unique_ptr<base::File> file;
-  if (IoError e = make_spare(files_, spare_path_, options_.segment_bytes, file); !e.ok()) return e;
+  IoError error = make_segment(files_, making, options_.segment_bytes, true, file);
+  if (!error.ok()) {
+    (void)files_.remove(making);  // gives the space back; the log goes on without a spare
+    return error;
+  }
+  std::lock_guard lock(spare_mutex_);
   spare_ = std::move(file);
+  spare_path_ = std::move(making);
   return {};
 }
 

@@ -2,7 +2,7 @@
 //
 // One thread (the log thread) but for prepare_spare(), which any one other thread may call at the
 // same time. A write or sync that fails leaves the file in an unknown state: the caller must end
-// the process.
+// the process. Only a failed reserve() changes nothing: what was to be written is surely not there.
 #pragma once
 
 #include <cstdint>
@@ -25,18 +25,31 @@ struct WalOptions {
   size_t min_segments = 5;  // kept on release, for tools and slow followers
 };
 
+// An open segment under etcd's lock.
+struct HeldSegment {
+  SegmentName name;
+  std::unique_ptr<base::File> file;
+};
+
 class Wal {
  public:
   // Builds a log with the first records in `dir`.tmp and renames it into place: either the whole
   // log is there after a crash, or none. REQUIRES: `dir` does not exist.
   static base::IoError create(base::FileSystem& files, const WalOptions& options,
                               const std::string& metadata);
-  // Opens for appending behind what was recovered: locks the segments and zeroes everything behind
-  // the last good record. EWOULDBLOCK when another process has the log.
+  // Locks every segment in `options.dir`, ascending, before anything is read: a repair must not
+  // touch the log of a running server. EWOULDBLOCK when another process has it.
+  static base::IoError lock(base::FileSystem& files, const WalOptions& options,
+                            std::vector<HeldSegment>& out);
+  // Opens for appending behind what was recovered: zeroes everything behind the last good record,
+  // and syncs, so that all that was read is durable. `held` is what lock() gave.
   static base::IoError open(base::FileSystem& files, const WalOptions& options,
-                            const Recovered& recovered, std::unique_ptr<Wal>& out);
+                            const Recovered& recovered, std::vector<HeldSegment> held,
+                            std::unique_ptr<Wal>& out);
 
-  // Appends the entries, then the state, in one write.
+  // Makes room for `bytes` more on the disk. An error (a full disk) leaves the log as it was.
+  base::IoError reserve(uint64_t bytes);
+  // Appends the entries, then the state if it changed, in one write.
   base::IoError append(std::span<const core::Entry> entries, const core::HardState& state);
   // Appends a snapshot record. REQUIRES: a state with commit >= its index was appended before.
   base::IoError append_snapshot(const SnapshotRecord& record);
@@ -47,38 +60,34 @@ class Wal {
   // `min_segments`.
   base::IoError release(Index index);
   // Prepares the next segment ahead of its need, filled with zeros, so that a cut costs little and
-  // a sync in it changes no metadata. Harmless when there is one. Any thread, one at a time.
+  // a sync in it changes no metadata. Nothing to do when there is one. Any thread, one at a time.
   base::IoError prepare_spare();
 
   uint64_t bytes_written() const { return bytes_written_; }
 
  private:
-  struct Held {
-    SegmentName name;
-    std::unique_ptr<base::File> file;
-  };
   Wal(base::FileSystem& files, WalOptions options) : files_(files), options_(std::move(options)) {}
   std::string path(const std::string& name) const { return options_.dir + "/" + name; }
   base::IoError cut();
+  base::IoError take_spare(std::unique_ptr<base::File>& file, std::string& spare_path);
   base::IoError write_buffer();
-  static base::IoError make_spare(base::FileSystem& files, const std::string& path, uint64_t bytes,
-                                  std::unique_ptr<base::File>& out);
 
   base::FileSystem& files_;
   const WalOptions options_;
-  std::vector<Held> held_;  // ascending; the last one is written
+  std::vector<HeldSegment> held_;  // ascending; the last one is written
   std::string metadata_;
   core::HardState state_;
   Index last_index_;
   uint32_t crc_ = 0;
   uint64_t offset_ = 0;
+  uint64_t reserved_ = 0;  // bytes of the last segment that surely have room on the disk
   uint64_t bytes_written_ = 0;
   std::string buffer_;
 
   std::mutex spare_mutex_;
   std::unique_ptr<base::File> spare_;  // guarded by spare_mutex_; at spare_path_
   std::string spare_path_;
-  int spare_count_ = 0;
+  int spare_count_ = 0;  // guarded by spare_mutex_
 };
 
 }  // namespace keelson::wal
