@@ -1,0 +1,217 @@
+// The log on a simulated disk: round trips, cuts, etcd's torn-tail rule and nothing laxer.
+
+#include "raft/wal/wal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "tests/support/sim_disk.h"
+
+namespace keelson::wal {
+namespace {
+
+using testing::HasSubstr;
+constexpr char kFirst[] = "/wal/0000000000000000-0000000000000000.wal";
+
+WalOptions options(uint64_t segment_bytes = 8192) {
+  WalOptions out;
+  out.dir = "/wal";
+  out.segment_bytes = segment_bytes;
+  return out;
+}
+
+std::string read(base::FileSystem& disk, Recovered& out) {
+  return recover(disk, "/wal", Index(0), out);
+}
+
+std::unique_ptr<Wal> reopen(base::FileSystem& disk, const WalOptions& with = options()) {
+  std::vector<HeldSegment> held;
+  Recovered recovered;
+  std::unique_ptr<Wal> wal;
+  EXPECT_TRUE(Wal::lock(disk, with, held).ok());
+  EXPECT_EQ(recover(disk, "/wal", Index(0), recovered), "");
+  EXPECT_TRUE(Wal::open(disk, with, recovered, std::move(held), wal).ok());
+  return wal;
+}
+
+void append(Wal& wal, uint64_t index, const std::string& data) {
+  core::Entry entry{Term(1), Index(index), core::EntryType::kNormal, data};
+  ASSERT_TRUE(wal.append({&entry, 1}, {Term(1), MemberId(7), Index(index)}).ok());
+  ASSERT_TRUE(wal.sync().ok());
+}
+
+std::vector<std::string> all_data(base::FileSystem& disk) {
+  Recovered recovered;
+  EXPECT_EQ(read(disk, recovered), "");
+  std::vector<std::string> out;
+  EXPECT_EQ(read_entries(disk, "/wal", recovered, 0, recovered.entries.size(),
+                         [&](const EntryPlace&, std::string_view data) { out.emplace_back(data); }),
+            "");
+  return out;
+}
+
+TEST(Wal, KeepsWhatWasAppended) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::vector<std::string> expected;
+  for (uint64_t life = 0; life < 5; ++life) {
+    std::unique_ptr<Wal> wal = reopen(disk);
+    for (uint64_t i = 0; i < 20; ++i) {
+      expected.push_back(std::string(i * 50, static_cast<char>('a' + i)));
+      append(*wal, expected.size(), expected.back());
+    }
+    wal.reset();
+    disk.crash();
+    ASSERT_EQ(all_data(disk), expected);
+  }
+  Recovered recovered;
+  ASSERT_EQ(read(disk, recovered), "");
+  EXPECT_EQ(recovered.metadata, "meta");
+  EXPECT_EQ(recovered.state, (core::HardState{Term(1), MemberId(7), Index(100)}));
+  EXPECT_GT(recovered.segments.size(), 5u);
+  // A segment's name is the index of its first entry, and each can be the first to be read.
+  for (const SegmentName& name : recovered.segments) {
+    Recovered later;
+    ASSERT_EQ(recover(disk, "/wal", name.first, later), "");
+    ASSERT_EQ(later.segments.front(), name);
+    if (name.first == Index(0)) continue;
+    EXPECT_EQ(later.entries.front().index, name.first);
+  }
+}
+
+TEST(Wal, ACutSegmentEndsAtItsLastRecord) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  for (uint64_t i = 1; i <= 20; ++i) append(*wal, i, std::string(1000, 'x'));
+  const uint64_t size = disk.contents(kFirst).size();
+  EXPECT_GE(size, 8192u);
+  EXPECT_LT(size, 8192u + 1100u);
+}
+
+TEST(Wal, ReleaseKeepsTheSegmentOfTheIndexAndFive) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(1024), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk, options(1024));
+  for (uint64_t i = 1; i <= 40; ++i) append(*wal, i, std::string(600, 'x'));
+  auto segments = [&] {
+    std::vector<std::string> names;
+    EXPECT_TRUE(disk.list("/wal", names).ok());
+    return static_cast<size_t>(std::count_if(
+        names.begin(), names.end(), [](const auto& name) { return name.ends_with(".wal"); }));
+  };
+  const size_t before = segments();
+  ASSERT_GT(before, 15u);
+  ASSERT_TRUE(wal->release(Index(10)).ok());
+  Recovered recovered;
+  ASSERT_EQ(recover(disk, "/wal", Index(10), recovered), "");
+  EXPECT_LE(recovered.entries.front().index, Index(10));
+  EXPECT_LT(segments(), before);
+  ASSERT_TRUE(wal->release(Index(40)).ok());
+  EXPECT_EQ(segments(), 5u);
+}
+
+// A crash that leaves the last batch cut off at any byte, zeros behind it: what was before is kept.
+TEST(Wal, TornAtEveryByte) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, "first");
+  Recovered whole;
+  ASSERT_EQ(read(disk, whole), "");
+  const uint64_t kept = whole.end;
+  append(*wal, 2, std::string(1500, 'y'));
+  wal.reset();
+  ASSERT_EQ(read(disk, whole), "");
+  const std::string full = disk.contents(kFirst);
+  const uint64_t end = whole.end;
+  ASSERT_EQ(whole.entries.size(), 2u);
+  for (uint64_t cut = kept; cut < end; ++cut) {
+    // A file that ends there: the frame is longer than the rest.
+    disk.set_contents(kFirst, full.substr(0, cut));
+    Recovered short_file;
+    ASSERT_EQ(read(disk, short_file), "") << cut;
+    ASSERT_GE(short_file.entries.size(), 1u);
+    ASSERT_EQ(short_file.repaired, short_file.end != cut) << cut;
+    ASSERT_EQ(disk.contents(kFirst).size(), short_file.end);
+    // Zeros from a sector's border on: a write that was lost.
+    if (cut % kSector != 0) continue;
+    disk.set_contents(kFirst, full.substr(0, cut) + std::string(full.size() - cut, '\0'));
+    Recovered zeros;
+    ASSERT_EQ(read(disk, zeros), "") << cut;
+    ASSERT_GE(zeros.entries.size(), 1u);
+  }
+}
+
+TEST(Wal, NothingLaxerThanEtcdsRule) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, "first");
+  append(*wal, 2, std::string(3000, 'y'));
+  append(*wal, 3, "third");
+  wal.reset();
+  const std::string full = disk.contents(kFirst);
+  const size_t at = full.find("yyyy");
+  std::string flipped = full;
+  flipped[at + 100] ^= 1;
+  disk.set_contents(kFirst, flipped);
+  Recovered recovered;
+  EXPECT_THAT(read(disk, recovered), HasSubstr("checksum mismatch"));
+  EXPECT_EQ(disk.contents(kFirst), flipped) << "damage is left as it is";
+  // A zeroed sector inside a record is a torn write: cut there, once, with a copy kept.
+  std::string torn = full;
+  torn.replace(1024, 512, 512, '\0');
+  disk.set_contents(kFirst, torn);
+  EXPECT_EQ(read(disk, recovered), "");
+  EXPECT_TRUE(recovered.repaired);
+  EXPECT_EQ(recovered.entries.size(), 1u);
+  EXPECT_EQ(disk.contents(std::string(kFirst) + ".broken"), torn);
+  // A zero length ends the segment whatever follows, and what follows is zeroed before it is used.
+  std::string garbage = full;
+  garbage.replace(recovered.end, 8, 8, '\0');
+  disk.set_contents(kFirst, garbage);
+  wal = reopen(disk);
+  append(*wal, 2, "second again");
+  EXPECT_EQ(disk.contents(kFirst).find("yyyy"), std::string::npos);
+  EXPECT_EQ(all_data(disk), (std::vector<std::string>{"first", "second again"}));
+}
+
+TEST(Wal, DamageBeforeTheLastSegmentIsNeverRepaired) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(1024), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk, options(1024));
+  for (uint64_t i = 1; i <= 10; ++i) append(*wal, i, std::string(900, 'x'));
+  wal.reset();
+  std::string bytes = disk.contents(kFirst);
+  bytes.replace(512, 512, 512, '\0');
+  disk.set_contents(kFirst, bytes);
+  Recovered recovered;
+  EXPECT_NE(read(disk, recovered), "");
+  disk.set_contents(kFirst, bytes.substr(0, 700));
+  EXPECT_NE(read(disk, recovered), "");
+}
+
+TEST(Wal, ASecondProcessIsLockedOut) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  std::vector<HeldSegment> held;
+  EXPECT_EQ(Wal::lock(disk, options(), held).code, EWOULDBLOCK);
+}
+
+TEST(Wal, AnOverwrittenTailIsGone) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  for (uint64_t i = 1; i <= 5; ++i) append(*wal, i, "old");
+  append(*wal, 3, "new");
+  wal.reset();
+  EXPECT_EQ(all_data(disk), (std::vector<std::string>{"old", "old", "new"}));
+}
+
+}  // namespace
+}  // namespace keelson::wal
