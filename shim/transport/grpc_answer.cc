@@ -108,11 +108,10 @@ void GrpcCall::write(size_t length, Gather& gather) {
     out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(out_at_));
     out_at_ = 0;
   }
-  if ((above_ || paused_) && handler_ != nullptr && queued_bytes() <= kLowWater && !writable_due_) {
-    above_ = false;
-    writable_due_ = true;
-    session->defer(*this);
-  }
+  if (handler_ == nullptr || writable_due_ || queued_bytes() > kLowWater) return;
+  if (!above_.exchange(false, std::memory_order_relaxed) && !paused_) return;
+  writable_due_ = true;
+  session->defer(*this);
 }
 
 }  // namespace keelson::transport

@@ -45,7 +45,10 @@ void GrpcCall::send(base::Payload message) {
   {
     std::lock_guard lock(mutex_);
     if (finish_called_) return;
-    queued_.fetch_add(message.size(), std::memory_order_relaxed);
+    // The sender's own view decides, for by that view it stops and waits for on_writable().
+    const size_t size = message.size();
+    if (queued_.fetch_add(size, std::memory_order_relaxed) + size >= kHighWater)
+      above_.store(true, std::memory_order_relaxed);
     outbox_.push_back(std::move(message));
     // A plain unary answer travels with its status.
     if (entry_.plain_unary || scheduled_) return;
@@ -105,7 +108,6 @@ void GrpcCall::enqueue(base::Payload payload) {
   session->count_queued(static_cast<ssize_t>(message.left));
   session->loop().count_sent(size);
   entry_.sent->add();
-  if (queued_bytes() > kHighWater) above_ = true;
 }
 
 // Gets nghttp2 going: starts the response, or goes on with a body that had run dry.

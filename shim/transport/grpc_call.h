@@ -83,6 +83,7 @@ class GrpcCall final : public Call,
   std::optional<base::MonotonicTime> deadline_;
   std::atomic<size_t> queued_{0};
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> above_{false};  // the high-water mark was reached
 
   // Guarded by mutex_.
   std::mutex mutex_;
@@ -104,7 +105,7 @@ class GrpcCall final : public Call,
   bool have_request_ = false, remote_ended_ = false, paused_ = false;
   bool responded_ = false, waiting_ = false;  // headers are out; read() had nothing
   bool done_ = false, counted_ = false, trailers_out_ = false;
-  bool above_ = false, writable_due_ = false, ended_ = false;
+  bool writable_due_ = false, ended_ = false;
 };
 
 }  // namespace keelson::transport

@@ -82,8 +82,8 @@ class StreamHandler {
   virtual void on_message(std::string message) = 0;
   // The client sends no more messages.
   virtual void on_half_close() = 0;
-  // queued_bytes() fell to the low-water mark (64 KiB) after having been above the high-water mark
-  // (1 MiB).
+  // queued_bytes() fell to the low-water mark (64 KiB) after a send() had brought it to the
+  // high-water mark (1 MiB) or the handler had paused reading.
   virtual void on_writable() = 0;
   // Last call: the call was finished, reset, timed out or its connection was lost.
   virtual void on_end() = 0;

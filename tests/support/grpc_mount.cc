@@ -196,7 +196,7 @@ void MountedCall::send(base::Payload message) {
   if (reactor_ == nullptr || status_ || cancelled_) return;
   out_.push_back(message.flatten());
   queued_ += out_.back().size();
-  if (queued_ > kHighWater) above_ = true;
+  if (queued_ >= kHighWater) above_ = true;
   reactor_->pump();
 }
 
