@@ -7,6 +7,7 @@
 #include "api/base/utf8.h"
 #include "api/base/wire.h"
 #include "shim/rpc/answer.h"
+#include "shim/rpc/request_gate.h"
 #include "shim/rpc/unary.h"
 
 namespace keelson::rpc {
@@ -82,10 +83,8 @@ void add_health_methods(transport::MethodTable& table, ServiceContext& context) 
   transport::Method method;
   method.path = "/grpc.health.v1.Health/Watch";
   method.server_streaming = true;
-  method.open = [](CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
-    return std::make_unique<Watch>(std::move(call));
-  };
-  table.add(std::move(method));
+  add_stream(table, context, std::move(method),
+             [](CallPtr call) { return std::make_unique<Watch>(std::move(call)); });
 }
 
 }  // namespace keelson::rpc

@@ -6,6 +6,7 @@
 
 #include "api/base/wire.h"
 #include "shim/rpc/answer.h"
+#include "shim/rpc/request_gate.h"
 #include "shim/rpc/unary.h"
 
 namespace keelson::rpc {
@@ -103,10 +104,9 @@ void add_lease_methods(transport::MethodTable& table, ServiceContext& context) {
   transport::Method method;
   method.path = "/etcdserverpb.Lease/LeaseKeepAlive";
   method.client_streaming = method.server_streaming = true;
-  method.open = [&context](CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+  add_stream(table, context, std::move(method), [&context](CallPtr call) {
     return std::make_unique<KeepAlive>(context, std::move(call));
-  };
-  table.add(std::move(method));
+  });
 }
 
 }  // namespace keelson::rpc

@@ -9,6 +9,7 @@
 #include "api/model/kv_codec.h"
 #include "shim/rpc/answer.h"
 #include "shim/rpc/kv_checks.h"
+#include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
 
@@ -112,10 +113,9 @@ void add_range_stream_method(transport::MethodTable& table, ServiceContext& cont
   transport::Method method;
   method.path = "/etcdserverpb.KV/RangeStream";
   method.server_streaming = true;
-  method.open = [&context](transport::CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+  add_stream(table, context, std::move(method), [&context](transport::CallPtr call) {
     return std::make_unique<Handler>(context, std::move(call));
-  };
-  table.add(std::move(method));
+  });
 }
 
 }  // namespace keelson::rpc

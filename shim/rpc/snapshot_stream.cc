@@ -7,6 +7,7 @@
 
 #include "api/base/wire.h"
 #include "shim/rpc/answer.h"
+#include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
 
@@ -109,10 +110,9 @@ void add_snapshot_method(transport::MethodTable& table, ServiceContext& context)
   transport::Method method;
   method.path = "/etcdserverpb.Maintenance/Snapshot";
   method.server_streaming = true;
-  method.open = [&context](transport::CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+  add_stream(table, context, std::move(method), [&context](transport::CallPtr call) {
     return std::make_unique<Handler>(context, std::move(call));
-  };
-  table.add(std::move(method));
+  });
 }
 
 }  // namespace keelson::rpc

@@ -1,7 +1,7 @@
 #include "shim/rpc/unary.h"
 
-#include "api/base/utf8.h"
 #include "api/base/wire.h"
+#include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
 
@@ -16,11 +16,11 @@ void add_unary(transport::MethodTable& table, ServiceContext& context, std::stri
                UnaryFunction run) {
   transport::Method method;
   method.path = std::move(path);
-  method.unary = [&context, run](transport::CallPtr call, std::string message) {
-    // etcd counts requests by their client's version and refuses one that is no text.
-    if (!base::is_utf8(call->header("client-api-version"))) {
-      return fail(*call, model::Error::kInvalidClientAPIVersion);
-    }
+  method.unary = [&context, run, gate = RequestGate(context, RequestGate::Kind::kUnary)](
+                     transport::CallPtr call, std::string message) {
+    model::Error error = gate.admit(*call);
+    if (error != model::Error::kNone) [[unlikely]]
+      return fail(*call, error);
     run(context, std::move(call), std::move(message));
   };
   table.add(std::move(method));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shim/rpc/answer.h"
+#include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
 
@@ -42,14 +43,6 @@ constexpr const char* kUnary[] = {
 };
 constexpr const char* kServerStreaming = "v3electionpb.Election/Observe";
 
-// A stream that is refused before its first message.
-class Refused : public transport::StreamHandler {
- public:
-  void on_message(std::string) override {}
-  void on_half_close() override {}
-  void on_writable() override {}
-  void on_end() override {}
-};
 }  // namespace
 
 void add_unbuilt_methods(transport::MethodTable& table) {
@@ -67,7 +60,7 @@ void add_unbuilt_methods(transport::MethodTable& table) {
   method.open =
       [path = method.path](transport::CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
     call->finish(unimplemented(path));
-    return std::make_unique<Refused>();
+    return refused_stream();
   };
   table.add(std::move(method));
 }
