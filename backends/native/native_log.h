@@ -130,7 +130,7 @@ class NativeLog final : public backends::Log {
   std::vector<backends::Proposal> queue_;                        // guarded by mutex_
   std::unique_ptr<wal::SnapshotRecord> to_record_;               // guarded by mutex_
   bool log_waits_ = false, stopping_ = false, running_ = false;  // guarded by mutex_
-  bool want_spare_ = true;                                       // guarded by mutex_
+  bool want_spare_ = false;                                      // guarded by mutex_
   std::unique_ptr<base::Thread> log_thread_, checkpoint_thread_;
 };
 
