@@ -1,5 +1,6 @@
 #include "backends/store/replicated_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/base/bytes.h"
@@ -251,8 +252,10 @@ model::StoreStatus ReplicatedStore::status() {
   status.applied = engine->applied_index();
   status.leader = MemberId(leader_.load());
   status.fresh = status.leader.value() != 0 && !stopped_;
-  // Before a first checkpoint there is no file; what the rows hold is then the best figure.
-  int64_t rows = engine->live_row_bytes();
+  // Before a first checkpoint there is no file; what the rows hold is then the best figure, but
+  // never 0: etcdctl divides by it.
+  constexpr int64_t kEmptyFile = 16 << 10;
+  int64_t rows = std::max(kEmptyFile, static_cast<int64_t>(engine->live_row_bytes()));
   status.db_size = log.db_size != 0 ? log.db_size : rows;
   status.db_size_in_use = log.db_size_in_use != 0 ? log.db_size_in_use : rows;
   status.keys = engine->live_keys();
