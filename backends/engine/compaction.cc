@@ -88,7 +88,9 @@ bool Core::compact_some(Compaction& work, size_t max) {
     while (looked < max && work.at.segment < log.count &&
            log[work.at.segment].main(work.at.entry) <= work.revision) {
       Record* record = log[work.at.segment].entries[work.at.entry].record.load();
-      looked += 1 + (record == nullptr ? 0 : remove_entry(work.revision, work.at, record));
+      size_t removed = record == nullptr ? 0 : remove_entry(work.revision, work.at, record);
+      rows_removed_ += removed;
+      looked += 1 + removed;
       if (++work.at.entry == log.entries(work.at.segment)) work.at = {work.at.segment + 1, 0};
     }
     if (looked >= max) return false;

@@ -64,6 +64,7 @@ class Core final : public TxnHost {
   std::span<const model::RevisionEvents> unpublished_events() const;
   Revision publish();
   bool work_slice(size_t max_entries);
+  uint64_t rows_removed() const { return rows_removed_; }
   bool compaction_finished(Revision revision) const { return revision <= finished_compact_; }
   bool compaction_hash_pending() const;
   // Fills an empty state. "" or what is wrong with the rows.
@@ -168,6 +169,7 @@ class Core final : public TxnHost {
   std::vector<Cell*> doomed_;                    // scratch of delete_range
   absl::flat_hash_set<model::Record*> orphans_;  // in a version chain but not in the log
   int64_t record_bytes_ = 0;
+  uint64_t rows_removed_ = 0;  // by compaction, since the start; the writer's
   int64_t row_bytes_ = 0;
 
   // Pending compactions, oldest first. The mutex is for the thread that computes the hash.

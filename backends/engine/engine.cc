@@ -49,6 +49,10 @@ Revision Engine::publish() {
 bool Engine::work_slice(size_t max_entries) {
   return state_->core->work_slice(max_entries);
 }
+
+uint64_t Engine::rows_removed() const {
+  return state_->core->rows_removed();
+}
 bool Engine::compaction_finished(Revision revision) const {
   return state_->core->compaction_finished(revision);
 }

@@ -63,6 +63,8 @@ class Engine {
   // compaction hash pins rows, removal waits and this returns false for it.
   // Call it between publishes: with changes applied but not published it only reclaims.
   bool work_slice(size_t max_entries);
+  // Rows that compactions have removed since the start.
+  uint64_t rows_removed() const;
   // Physical removal of the compaction to `revision` is finished (for physical=true callers).
   bool compaction_finished(Revision revision) const;
   // A scheduled compaction whose stored hash is still to be computed, by any thread, through

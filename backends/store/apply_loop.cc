@@ -201,9 +201,13 @@ bool ReplicatedStore::slice() {
       wake();
     });
   }
+  base::MonotonicTime begun = parts_.clock.now();
+  uint64_t removed_before = engine.rows_removed();
   bool more = engine.work_slice(kSliceEntries);
   if (compaction_started_) {
     base::MonotonicTime now = parts_.clock.now();
+    metrics_.compacted_keys.add(engine.rows_removed() - removed_before);
+    metrics_.compaction_slice_ms.observe(seconds(now - begun) * 1000);
     if (engine.compaction_finished(compacted_)) {
       metrics_.compaction_total_ms.observe(seconds(now - *compaction_started_) * 1000);
       compaction_started_.reset();
