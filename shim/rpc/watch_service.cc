@@ -6,6 +6,7 @@
 
 #include "api/base/wire.h"
 #include "api/model/errors.h"
+#include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
 
@@ -176,14 +177,13 @@ bool decode(std::string_view bytes, WatchRequest& out) {
   return reader.ok();
 }
 
-void add_watch_methods(transport::MethodTable& methods, ServiceContext&, watch::Hub& hub) {
+void add_watch_methods(transport::MethodTable& methods, ServiceContext& context, watch::Hub& hub) {
   transport::Method method;
   method.path = "/etcdserverpb.Watch/Watch";
   method.client_streaming = method.server_streaming = true;
-  method.open = [&hub](transport::CallPtr call) -> std::unique_ptr<transport::StreamHandler> {
+  add_stream(methods, context, std::move(method), [&hub](transport::CallPtr call) {
     return std::make_unique<WatchHandler>(std::move(call), hub);
-  };
-  methods.add(std::move(method));
+  });
 }
 
 std::unique_ptr<watch::TurnScope> make_turn_scope() {

@@ -121,6 +121,7 @@ class FakeStore : public model::Store {
   model::StoreStatus status() override {
     model::StoreStatus status;
     status.term = Term(3);
+    status.leader = MemberId(1);
     return status;
   }
 
