@@ -122,11 +122,6 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
   if (config.native) {
     struct stat info {};
     initialized = stat((config.data_dir + "/member").c_str(), &info) == 0;
-    const char* state = initialized ? "member" : "empty";
-    KEELSON_LOG(
-        logger, kInfo,
-        initialized ? "server has already been initialized" : "Initialize and start etcd server",
-        {"data-dir", config.data_dir}, {"dir-type", state});
   }
   ServeOptions options;
   std::string error = serve_options(config, initialized, os::memory_bound(), options);

@@ -23,6 +23,8 @@ void add_process(base::Registry& registry) {
                     [=] { return as_double(os::process_figures().resident_bytes); });
   registry.computed("process_virtual_memory_bytes", "Virtual memory in bytes.", false,
                     [=] { return as_double(os::process_figures().virtual_bytes); });
+  registry.computed("process_virtual_memory_max_bytes", "Most virtual memory in bytes.", false,
+                    [] { return os::virtual_memory_limit(); });
   registry.computed("process_start_time_seconds", "Start of the process since the epoch.", false,
                     [] { return os::process_figures().start_time_seconds; });
   registry.computed("process_network_receive_bytes_total", "Bytes received over the network.", true,

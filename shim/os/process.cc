@@ -90,6 +90,12 @@ uint64_t descriptor_limit() {
   return limit.rlim_cur;
 }
 
+double virtual_memory_limit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  return static_cast<double>(limit.rlim_cur);
+}
+
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;

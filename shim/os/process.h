@@ -19,6 +19,9 @@ MemoryBound memory_bound(const std::string& root = "");
 // Descriptors open now, and the soft limit of this process.
 uint64_t open_descriptors();
 uint64_t descriptor_limit();
+// Bytes of address space that this process may use; 2^64 - 1 rounded to a double when unlimited, as
+// Prometheus' client shows it.
+double virtual_memory_limit();
 // Raises the soft limit to the hard one, as Go's runtime does at start.
 void raise_descriptor_limit();
 
