@@ -4,10 +4,15 @@
 #include <utility>
 
 #include "backends/native/native_log.h"
+#include "backends/native/paced_file.h"
 
 namespace keelson::native {
 
 using base::IoError;
+
+namespace {
+constexpr uint64_t kSyncEvery = uint64_t{8} << 20;
+}  // namespace
 
 bool NativeLog::checkpoint_due() const {
   auto last = static_cast<uint64_t>(db_size_.load());
@@ -53,7 +58,10 @@ IoError NativeLog::save_checkpoint() {
   std::unique_ptr<base::File> file;
   uint64_t size = 0;
   IoError error = parts_.files.open(path, base::OpenMode::kCreate, 0600, file);
-  if (error.ok()) error = write_checkpoint(*source, *file, size);
+  if (error.ok()) {
+    PacedFile paced(*file, kSyncEvery);
+    error = write_checkpoint(*source, paced, size);
+  }
   if (error.ok()) error = file->sync_all();
   source.reset();
   // Locked before it has the name, so that there is no moment without a lock.
