@@ -34,7 +34,8 @@ model::RangeCursor::Chunk Cursor::next(size_t max_keys, size_t max_bytes) {
     return chunk;
   }
   // One key more than is given tells whether this is the last chunk.
-  uint64_t want = count_only_ ? 0 : std::min<uint64_t>({max_keys, left_, kMaxKeys});
+  uint64_t want =
+      count_only_ ? 0 : std::min<uint64_t>({std::max<size_t>(1, max_keys), left_, kMaxKeys});
   absl::InlinedVector<const model::Record*, 4> records;
   if (want > 0) {
     collect(view.state, {next_key_, end_}, revision_, want + 1, records);

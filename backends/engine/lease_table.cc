@@ -11,8 +11,11 @@ namespace {
 constexpr size_t kSpreadFrom = 1000;
 constexpr size_t kExpiriesPerSecond = 750;
 
+// etcd's longest TTL, which still fits into nanoseconds; a checkpointed rest may claim anything.
+constexpr int64_t kLongest = 9'000'000'000;
+
 base::Duration seconds(int64_t s) {
-  return std::chrono::seconds(s);
+  return std::chrono::seconds(std::clamp<int64_t>(s, 0, kLongest));
 }
 }  // namespace
 

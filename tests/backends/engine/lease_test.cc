@@ -127,6 +127,19 @@ TEST_F(Leases, RearmingGivesFullTimeAndTheCheckpointedRest) {
   EXPECT_EQ(expired(91), (std::vector<LeaseId>{1, 2}));
 }
 
+TEST_F(Leases, ACheckpointedRestMayClaimAnything) {
+  grant(1, 10);
+  model::LeaseCheckpointRequest r;
+  r.checkpoints = {{1, INT64_MAX}};
+  d.apply(r);
+  d.engine.rearm_leases(at_seconds(1), seconds(1));
+  EXPECT_GT(d.engine.lease_info(1, false, at_seconds(1)).remaining_ttl, 1'000'000'000);
+  r.checkpoints = {{1, INT64_MIN}};
+  d.apply(r);
+  d.engine.rearm_leases(at_seconds(1), seconds(1));
+  EXPECT_EQ(d.engine.lease_info(1, false, at_seconds(1)).remaining_ttl, 11);
+}
+
 TEST_F(Leases, ManyExpiriesAreSpreadAfterRearming) {
   for (LeaseId id = 1; id <= 3000; ++id) grant(id, 10);
   d.engine.rearm_leases(at_seconds(0), seconds(0));
