@@ -147,6 +147,10 @@ model::HashReply Engine::hash_kv(Revision revision) const {
 model::HashReply Engine::hash() const {
   return state_->core->hash();
 }
+void Engine::forget_compaction_hashes() {
+  state_->core->forget_compaction_hashes();
+}
+
 void Engine::compute_compaction_hash() {
   state_->core->compute_compaction_hash();
 }

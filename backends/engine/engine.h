@@ -113,6 +113,9 @@ class Engine {
   model::HashReply hash() const;
   // Computes and stores the hash of the pending compaction, then lets removal go on.
   void compute_compaction_hash();
+  // [writer] For the end of recovery: etcd keeps these hashes in memory only, so a compaction of an
+  // earlier run has none.
+  void forget_compaction_hashes();
 
   // Leases: renewals and reads of deadlines are local and guarded by a short mutex of their own.
   // Remaining TTLs are rounded down to seconds as etcd does.

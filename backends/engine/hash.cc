@@ -130,6 +130,12 @@ void Core::compute_compaction_hash() {
   if (hashes_.size() > kStoredHashes) hashes_.pop_front();
 }
 
+void Core::forget_compaction_hashes() {
+  std::lock_guard lock(compaction_mutex_);
+  for (Compaction& compaction : compactions_) compaction.hashed = true;
+  hashes_.clear();
+}
+
 model::HashReply Core::hash() const {
   std::unique_ptr<backends::CheckpointSource> source = checkpoint();
   model::HashReply reply;

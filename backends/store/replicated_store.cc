@@ -82,6 +82,7 @@ std::string ReplicatedStore::start() {
       sink_->on_reset(engine.revision(), engine.compact_revision(), false);
     }
     compacted_ = engine.compact_revision();
+    engine.forget_compaction_hashes();
     running_ = true;
   }
   apply_thread_ = parts_.threads.start("apply", [this] { run(); });
