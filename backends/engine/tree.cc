@@ -14,7 +14,9 @@ constexpr size_t kSmall = 16;        // a node below this looks for a neighbour 
 constexpr size_t kMerged = 48;       // and takes it if both together have at most this many slots
 }  // namespace
 
-Tree::Tree(Epochs& epochs) : epochs_(epochs) { root_ = new_leaf(); }
+Tree::Tree(Epochs& epochs) : epochs_(epochs) {
+  root_ = new_leaf();
+}
 
 Tree::~Tree() {
   epochs_.drain();  // nodes of this tree among them
