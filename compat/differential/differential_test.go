@@ -69,6 +69,21 @@ func run(t *testing.T, kind harness.Kind, ops, restarts int) {
 		t.Fatal(err)
 	}
 	defer func() { w.close() }()
+	history, counts, err := lockstep(w, ops)
+	if err != nil {
+		last := len(history) - 1
+		t.Fatalf("seed %d, operation %d: %s\n%v\n\n%s",
+			chosen, last, history[last], err, report(t, history))
+	}
+	t.Logf("revision %d, compacted at %d, %d events, %v",
+		w.gen.revision, w.gen.compacted, len(w.history), counts)
+	if w.gen.revision < int64(ops)/10 {
+		t.Errorf("only %d revisions by %d operations: too few have an effect", w.gen.revision, ops)
+	}
+}
+
+// lockstep applies `ops` operations; it stops at the first difference, that of the last operation.
+func lockstep(w *world, ops int) ([]Step, map[string]int, error) {
 	var history []Step
 	counts := map[string]int{}
 	for i := range ops {
@@ -79,13 +94,23 @@ func run(t *testing.T, kind harness.Kind, ops, restarts int) {
 		history = append(history, step)
 		counts[step.kind()]++
 		if err := w.apply(step); err != nil {
-			t.Fatalf("seed %d, operation %d: %s\n%v\n\n%s", chosen, i, step, err, report(t, history))
+			return history, counts, err
 		}
 	}
-	t.Logf("revision %d, compacted at %d, %d events, %v",
-		w.gen.revision, w.gen.compacted, len(w.history), counts)
-	if w.gen.revision < int64(ops)/10 {
-		t.Errorf("only %d revisions by %d operations: too few have an effect", w.gen.revision, ops)
+	return history, counts, nil
+}
+
+// TestFindsADifference puts a server with another limit beside etcd: it must be noticed.
+func TestFindsADifference(t *testing.T) {
+	etcd := harness.Start(t, harness.Options{Kind: harness.Etcd})
+	other := harness.Start(t, harness.Options{Kind: harness.Etcd, Flags: []string{"--max-txn-ops=2"}})
+	w, err := newWorld(etcd, other, &generator{random: rand.New(rand.NewPCG(7, 1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	if _, _, err := lockstep(w, 500); err == nil || !strings.Contains(err.Error(), "differ") {
+		t.Fatalf("got %v", err)
 	}
 }
 
