@@ -6,7 +6,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 
 find_program(KEELSON_CCACHE ccache)
 if(KEELSON_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${KEELSON_CCACHE})
+  # Paths below the source tree are hashed relative to it, so that every clone shares the cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+                                  CCACHE_NOHASHDIR=1 ${KEELSON_CCACHE})
 endif()
 find_program(KEELSON_MOLD mold)
 if(KEELSON_MOLD)
