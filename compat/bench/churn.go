@@ -83,15 +83,14 @@ func (c *churn) end() (int, error) {
 	return int(c.done.Load()), errors.Join(c.errs...)
 }
 
-// runBusyList measures lists at a fixed rate while creates and deletes run at theirs, so that both
-// servers do the same work in the same time; an operation is a list, with all that ran beside it.
+// runBusyList measures lists while creates and deletes run; an operation is a list, and the figure
+// has in it what ran beside it: the cost of writes depends so much on what they share a batch with
+// that it cannot be taken off.
 func runBusyList(t *target, size sizes) (sample, error) {
 	churned := 0
 	s, err := measured(t, func() (int, []time.Duration, error) {
 		c := startChurn(t)
-		start := time.Now()
-		latencies, err := drive(listCallers, size.busyLists, func(ctx context.Context, caller, i int) error {
-			time.Sleep(time.Until(start.Add(time.Duration(i) * time.Second / busyListRate)))
+		latencies, err := drive(listCallers, size.busyLists, func(ctx context.Context, caller, _ int) error {
 			found, err := t.list(ctx, caller, listPrefix)
 			if err == nil && found < size.listed {
 				err = fmt.Errorf("listed %d, of which %d stay", found, size.listed)

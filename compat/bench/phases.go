@@ -43,7 +43,6 @@ const (
 	watcherCount = 50
 	updaters     = 20
 	churnRate    = 5000
-	busyListRate = 8
 )
 
 // phase is one measured piece of work; phases of a round run in order, each on both servers in turn.
