@@ -53,6 +53,10 @@ struct HubOptions {
   size_t history_revisions = 10'000;  // scanned per step
   size_t history_steps = 4;           // per turn, over all streams
   base::Duration progress_interval = std::chrono::minutes(10);
+  // After a turn that sent this many messages the thread rests before the next, so that revisions
+  // share messages and messages share writes; a turn after a pause is never late.
+  size_t rest_messages = 16;
+  base::Duration rest = std::chrono::microseconds(500);
   base::Duration poll_shortest = std::chrono::milliseconds(1);
   base::Duration poll_longest = std::chrono::milliseconds(256);
 };
@@ -106,6 +110,8 @@ class Core {
   Revision revision() const { return revision_; }
   // Watches that ended since the last call: the inbox's interest in events falls by as many.
   size_t take_ended() { return std::exchange(ended_, 0); }
+  // Messages with events sent since the last call.
+  size_t take_sent() { return std::exchange(sent_, 0); }
   // Checks rules 7 and 9 and the lists over the whole state; for tests.
   void check() const;
 
@@ -166,6 +172,7 @@ class Core {
   Revision revision_ = 0;
   bool leader_ = true;
   size_t ended_ = 0;
+  size_t sent_ = 0;
   base::MonotonicTime now_;
 
   absl::btree_map<StreamId, std::unique_ptr<Stream>> streams_;

@@ -8,7 +8,9 @@
 namespace keelson::watch {
 
 Hub::Hub(Parts parts, HubOptions options)
-    : clock_(parts.clock),
+    : rest_messages_(options.rest_messages),
+      rest_(options.rest),
+      clock_(parts.clock),
       scope_(parts.scope),
       core_(options, parts.store, parts.cluster, parts.random, parts.metrics),
       inbox_(options.inbox_bytes) {
@@ -116,6 +118,10 @@ void Hub::run() {
     bool more = run_once();
     if (inbox_.stopped()) return;
     if (more) continue;
+    if (core_.take_sent() >= rest_messages_) {
+      inbox_.rest(rest_);
+      continue;
+    }
     std::optional<base::Duration> timeout;
     if (auto deadline = core_.next_deadline()) {
       timeout = std::max(*deadline - clock_.now(), base::Duration(0));

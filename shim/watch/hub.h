@@ -69,6 +69,8 @@ class Hub : public model::EventSink {
   void run();
   void execute(Command& command);
 
+  const size_t rest_messages_;
+  const base::Duration rest_;
   base::Clock& clock_;
   TurnScope* scope_;
   Core core_;

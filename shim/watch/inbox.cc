@@ -81,6 +81,7 @@ void Inbox::leader(bool present) {
 void Inbox::stop() {
   std::unique_lock lock(mutex_);
   stopped_ = true;
+  sleeping_ = true;  // rest() is no sleep that others end
   ring(lock);
 }
 
@@ -101,6 +102,11 @@ void Inbox::wait(std::optional<base::Duration> timeout) {
     bell_.wait(lock, [this] { return something(); });
   }
   sleeping_ = false;
+}
+
+void Inbox::rest(base::Duration time) {
+  std::unique_lock lock(mutex_);
+  bell_.wait_for(lock, time, [this] { return stopped(); });
 }
 
 void Inbox::lose_interest(size_t watches) {

@@ -74,6 +74,8 @@ class Inbox {
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
   // Waits until there is something to take, at most for `timeout` (none: for ever).
   void wait(std::optional<base::Duration> timeout);
+  // Waits for `time` or stop(), whatever comes in meanwhile.
+  void rest(base::Duration time);
   // So many watches are gone; with the last of them events are not kept any more.
   void lose_interest(size_t watches);
 
