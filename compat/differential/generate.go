@@ -204,6 +204,11 @@ func (g *generator) streamed() *pb.RangeRequest {
 		r.SortOrder, r.SortTarget = pb.RangeRequest_NONE, pb.RangeRequest_KEY
 		r.MinModRevision, r.MaxModRevision, r.MinCreateRevision, r.MaxCreateRevision = 0, 0, 0, 0
 	}
+	// Without an order but with a target, etcd sorts each chunk by itself and then goes on behind its
+	// last key, so keys are missed or repeated at the borders. Keelson streams in key order.
+	if r.SortOrder == pb.RangeRequest_NONE {
+		r.SortTarget = pb.RangeRequest_KEY
+	}
 	return r
 }
 
