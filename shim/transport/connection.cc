@@ -62,6 +62,7 @@ void Connection::on_events(uint32_t events) {
     blocked_ = false;
     mark_dirty();
   }
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ended_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read_some();
 }
 
@@ -85,8 +86,9 @@ void Connection::read_some() {
     }
     if (n == 0) return peer_closed();
     take({loop_.read_buffer(), static_cast<size_t>(n)});
-    // A short read has emptied the socket; what comes later makes a new edge.
-    if (static_cast<size_t>(n) < IoLoop::kReadBytes) return;
+    // A short read has emptied the socket; what comes later makes a new edge. The end of the stream
+    // does not if it came along with the last bytes.
+    if (static_cast<size_t>(n) < IoLoop::kReadBytes && !peer_ended_) return;
   }
   if (phase_ == Phase::kClosed || readable_) return;
   readable_ = true;

@@ -64,6 +64,7 @@ class Connection final : public EventTarget {
   bool ending_ = false;   // send what is left, then end
   bool unread_ = false;   // reading stopped although there may be more
   bool draining_ = false;
+  bool peer_ended_ = false;  // epoll has reported it; the end itself may still be unread
   std::unique_ptr<TlsSession> tls_;
   std::unique_ptr<Protocol> protocol_;
   std::string first_bytes_;  // of an undecided protocol
