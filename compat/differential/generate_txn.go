@@ -10,6 +10,9 @@ func (g *generator) txn(depth int) *pb.TxnRequest {
 	}
 	r.Success = g.branch(depth)
 	r.Failure = g.branch(depth)
+	if depth == 0 && deletesOpenly(r) {
+		keepNothing(r)
+	}
 	if depth == 0 && g.chance(1) {
 		for range 126 + g.random.IntN(5) { // around the limit of 128
 			r.Success = append(r.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{
@@ -69,4 +72,30 @@ func (g *generator) compare() *pb.Compare {
 		c.Target = pb.Compare_CompareTarget(g.random.IntN(5))
 	}
 	return c
+}
+
+// deletesOpenly tells whether any operation deletes up to the end of the key space.
+func deletesOpenly(r *pb.TxnRequest) bool {
+	for _, op := range append(append([]*pb.RequestOp{}, r.Success...), r.Failure...) {
+		if end := op.GetRequestDeleteRange().GetRangeEnd(); len(end) == 1 && end[0] == 0 {
+			return true
+		}
+		if op.GetRequestTxn() != nil && deletesOpenly(op.GetRequestTxn()) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepNothing removes ignore_value and ignore_lease: beside a delete with an open end they can end
+// etcd's process.
+func keepNothing(r *pb.TxnRequest) {
+	for _, op := range append(append([]*pb.RequestOp{}, r.Success...), r.Failure...) {
+		if put := op.GetRequestPut(); put != nil {
+			put.IgnoreValue, put.IgnoreLease = false, false
+		}
+		if op.GetRequestTxn() != nil {
+			keepNothing(op.GetRequestTxn())
+		}
+	}
 }

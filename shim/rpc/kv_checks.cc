@@ -59,7 +59,15 @@ class DeletedKeys {
 // What one branch puts and deletes, nested transactions folded in.
 struct Intervals {
   std::set<std::string_view> puts;
+  std::set<std::string_view> keeping;  // those that keep the old value or lease
   DeletedKeys deletes;
+  std::set<std::string_view> open_deletes;  // the start of each that has an open end
+
+  // A put cannot keep what its transaction deletes. etcd's rule misses deletes with an open end,
+  // and its process ends when such an entry is applied, so none may enter a log.
+  bool keeps_deleted() const {
+    return !keeping.empty() && !open_deletes.empty() && *keeping.rbegin() >= *open_deletes.begin();
+  }
 };
 
 bool collect(const std::vector<model::RequestOp>& branch, Intervals& out);
@@ -75,7 +83,9 @@ bool fold_nested(const model::TxnRequest& txn, Intervals& out) {
   }
   for (const auto* nested : {&then, &otherwise}) {
     out.puts.insert(nested->puts.begin(), nested->puts.end());
+    out.keeping.insert(nested->keeping.begin(), nested->keeping.end());
     out.deletes.add(nested->deletes);
+    out.open_deletes.insert(nested->open_deletes.begin(), nested->open_deletes.end());
   }
   return true;
 }
@@ -86,6 +96,7 @@ bool collect(const std::vector<model::RequestOp>& branch, Intervals& out) {
   for (const model::RequestOp& op : branch) {
     if (auto* request = std::get_if<model::DeleteRangeRequest>(&op)) {
       out.deletes.add(request->range());
+      if (request->range().open_ended()) out.open_deletes.insert(request->key);
     }
   }
   for (const model::RequestOp& op : branch) {
@@ -96,6 +107,7 @@ bool collect(const std::vector<model::RequestOp>& branch, Intervals& out) {
     auto* request = std::get_if<model::PutRequest>(&op);
     if (request == nullptr) continue;
     if (out.deletes.contains(request->key) || !out.puts.insert(request->key).second) return false;
+    if (request->ignore_value || request->ignore_lease) out.keeping.insert(request->key);
   }
   return true;
 }
@@ -176,7 +188,7 @@ Error check(const model::TxnRequest& request, size_t max_ops) {
   for (const auto* branch : {&request.success, &request.failure}) {
     if (trivial(*branch)) continue;
     Intervals intervals;
-    if (!collect(*branch, intervals)) return Error::kDuplicateKey;
+    if (!collect(*branch, intervals) || intervals.keeps_deleted()) return Error::kDuplicateKey;
   }
   return Error::kNone;
 }

@@ -123,6 +123,11 @@ TEST(KvChecks, Overlap) {
   EXPECT_EQ(check_then(ops(remove("c", "a"), put("b"))), Error::kNone);  // an empty range
   // An open end counts for nothing here (as seen on etcd 3.7.3).
   EXPECT_EQ(check_then(ops(remove("a", std::string_view("\0", 1)), put("zz"))), Error::kNone);
+  // But a put cannot keep the value of what is deleted: that entry would end an etcd member.
+  RequestOp keeping = put("zz");
+  std::get<model::PutRequest>(keeping).ignore_value = true;
+  EXPECT_EQ(check_then(ops(remove("a", std::string_view("\0", 1)), std::move(keeping))),
+            Error::kDuplicateKey);
   EXPECT_EQ(check_then(ops(remove("a", "m"), remove("b", "z"))), Error::kNone);
   // Nested: its two branches may share, siblings and parents may not.
   EXPECT_EQ(check_then(ops(nested(ops(put("a")), ops(put("a"))))), Error::kNone);
