@@ -15,6 +15,10 @@
 #include "shim/rpc/watch_service.h"
 #include "shim/watch/hub.h"
 
+#ifdef KEELSON_GRPC_FRONT_END
+#include "tests/support/grpc_front_end.h"
+#endif
+
 namespace keelson::main {
 
 namespace {
@@ -69,6 +73,19 @@ std::string listen_all(transport::Server& server, const std::vector<transport::L
   return "";
 }
 
+std::unique_ptr<transport::Server> make_client_server(const ServeOptions& options,
+                                                      const Runtime& runtime,
+                                                      const transport::MethodTable& methods,
+                                                      const transport::HttpHandler& http) {
+#ifdef KEELSON_GRPC_FRONT_END
+  (void)options, (void)http;
+  return tests::make_grpc_front_end(methods, runtime.clock);
+#else
+  return transport::Server::make(options.transport, methods, http, runtime.threads, runtime.clock,
+                                 runtime.logger, runtime.metrics);
+#endif
+}
+
 // Addresses are taken before the log is: a taken port must not cost a recovery.
 std::string make_front_end(const ServeOptions& options, const Runtime& runtime,
                            const transport::MethodTable& methods,
@@ -76,8 +93,7 @@ std::string make_front_end(const ServeOptions& options, const Runtime& runtime,
   static const transport::MethodTable kNoMethods;
   KEELSON_LOG(runtime.logger, kInfo, "configuring client listeners",
               {"listen-client-urls", options.listen_client_urls});
-  out.clients = transport::Server::make(options.transport, methods, http, runtime.threads,
-                                        runtime.clock, runtime.logger, runtime.metrics);
+  out.clients = make_client_server(options, runtime, methods, http);
   std::string wrong = listen_all(*out.clients, options.client_listeners, options.tls);
   if (!wrong.empty() || options.metrics_listeners.empty()) return wrong;
   transport::ServerOptions one_thread = options.transport;

@@ -231,7 +231,7 @@ class RealMount : public GrpcMount {
       : service_(methods, clock) {
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &port);
     builder.RegisterCallbackGenericService(&service_);
     builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
     server_ = builder.BuildAndStart();
