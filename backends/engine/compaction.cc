@@ -10,7 +10,8 @@
 //  C1 Removal starts when no reader is left that was pinned before the compaction was published.
 //  C2 After it: every key's newest row at or below the revision is there unless it is a tombstone
 //     below the revision; all rows above are; the entry at exactly the revision stays.
-//  C3 No row is removed while row_pins() is above zero or the compaction's hash is outstanding.
+//  C3 No row is removed while row_pins() is above zero or the compaction's hash is outstanding; a
+//     pin waits for the slice that was under way, whose cut chains still have rows.
 #include "api/base/check.h"
 #include "backends/engine/core.h"
 
@@ -54,6 +55,8 @@ bool Core::removal_may_go_on(const Compaction& compaction) const {
 bool Core::work_slice(size_t max_entries) {
   bool more = epochs_.reclaim(max_entries) == max_entries;
   if (dirty_) return more;
+  std::unique_lock removing(removal_mutex_, std::try_to_lock);
+  if (!removing) return true;  // a pin is being taken
   Compaction work;
   {
     std::lock_guard lock(compaction_mutex_);

@@ -85,8 +85,10 @@ class Core final : public TxnHost {
 
   LeaseTable& leases() { return leases_; }
   const LeaseTable& leases() const { return leases_; }
-  // While above zero, compaction removes no rows.
+  // While above zero, compaction begins no slice of removal; see RowPin.
   std::atomic<int64_t>& row_pins() const { return row_pins_; }
+  // Held by the writer during a slice of removal.
+  std::mutex& removal_mutex() const { return removal_mutex_; }
   Revision published_revision() const {
     return published_revision_.load(std::memory_order_acquire);
   }
@@ -183,12 +185,18 @@ class Core final : public TxnHost {
   std::atomic<uint64_t> published_index_{0}, published_term_{0};
   std::atomic<int64_t> published_live_{0}, resident_{0}, published_rows_{0};
   mutable std::atomic<int64_t> row_pins_{0};
+  mutable std::mutex removal_mutex_;
 };
 
-// Pins all rows for as long as it lives. [reader]
+// Pins all rows for as long as it lives; waits for a slice of removal that is under way, since a
+// version whose chain is cut but whose row is not blanked yet would look like a newest one.
+// [reader]
 class RowPin {
  public:
-  explicit RowPin(const Core& core) : core_(core) { core_.row_pins().fetch_add(1); }
+  explicit RowPin(const Core& core) : core_(core) {
+    core_.row_pins().fetch_add(1);
+    std::lock_guard wait(core_.removal_mutex());
+  }
   ~RowPin() { core_.row_pins().fetch_sub(1); }
   RowPin(const RowPin&) = delete;
   RowPin& operator=(const RowPin&) = delete;
