@@ -27,12 +27,25 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
+// keep copies the data of a failed run to KEELSON_KEEP, if that is set.
+func keep(t *testing.T, server *harness.Server) {
+	folder := os.Getenv("KEELSON_KEEP")
+	if folder == "" {
+		return
+	}
+	server.Kill()
+	if err := os.CopyFS(folder, os.DirFS(server.Options.Dir)); err != nil {
+		t.Log(err)
+	}
+}
+
 func kills(t *testing.T, kind harness.Kind, lives int) {
 	t.Helper()
 	server := harness.Start(t, harness.Options{Kind: kind})
 	r := newRun(server, seedOf(t))
 	for life := range lives {
 		if err := r.live(life); err != nil {
+			keep(t, server)
 			t.Fatalf("life %d of %d: %v", life, lives, err)
 		}
 	}

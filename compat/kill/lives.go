@@ -168,15 +168,30 @@ func (r *run) verify(ctx context.Context, conn *grpc.ClientConn, l *ledger, comp
 			return err
 		}
 	}
-	answer, err := pb.NewMaintenanceClient(conn).HashKV(ctx, &pb.HashKVRequest{})
-	if err != nil {
+	return r.verifyHash(ctx, pb.NewMaintenanceClient(conn))
+}
+
+// verifyHash compares HashKV with the model's; if they differ it says at which revision they begin to.
+func (r *run) verifyHash(ctx context.Context, client pb.MaintenanceClient) error {
+	equal := func(revision int64) (bool, error) {
+		answer, err := client.HashKV(ctx, &pb.HashKVRequest{Revision: revision})
+		if err != nil {
+			return false, err
+		}
+		return answer.Hash == r.model.hash(revision) && answer.CompactRevision == r.model.compacted, nil
+	}
+	now := r.model.revision
+	good, err := equal(now)
+	if good || err != nil {
 		return err
 	}
-	if want := r.model.hash(); answer.Hash != want || answer.CompactRevision != r.model.compacted {
-		return fmt.Errorf("HashKV at %d, compacted %d: %08x, expected %08x, compacted %d", answer.HashRevision,
-			answer.CompactRevision, answer.Hash, want, r.model.compacted)
+	for revision := r.model.compacted + 1; revision <= now; revision++ {
+		if good, err := equal(revision); !good || err != nil {
+			return fmt.Errorf("HashKV differs from revision %d on, of %d, compacted %d: %v %w", revision, now,
+				r.model.compacted, r.model.at(revision), err)
+		}
 	}
-	return nil
+	return fmt.Errorf("HashKV differs at %d only, compacted %d", now, r.model.compacted)
 }
 
 func (r *run) history(ctx context.Context, conn *grpc.ClientConn, l *ledger, upTo int64) error {

@@ -131,10 +131,21 @@ func (m *model) compact(revision int64) {
 	})
 }
 
-// hash is etcd's HashKV at the current revision.
-func (m *model) hash() uint32 {
+// at describes what a revision wrote.
+func (m *model) at(revision int64) []string {
+	var out []string
+	for _, r := range m.rows {
+		if r.main == revision {
+			out = append(out, fmt.Sprintf("%s (tombstone %t)", r.key, r.tombstone))
+		}
+	}
+	return out
+}
+
+// hash is etcd's HashKV at a revision above the compacted one.
+func (m *model) hash(revision int64) uint32 {
 	keep := map[place]bool{}
-	for _, r := range m.newest(m.revision) {
+	for _, r := range m.newest(revision) {
 		if !r.tombstone {
 			keep[place{r.main, r.sub}] = true
 		}
@@ -143,7 +154,7 @@ func (m *model) hash() uint32 {
 	_, _ = sum.Write([]byte("key"))
 	var name bytes.Buffer
 	for _, r := range m.rows {
-		if r.tombstone && r.main == m.compacted {
+		if r.main > revision || (r.tombstone && r.main == m.compacted) {
 			continue
 		}
 		if r.main <= m.compacted && len(keep) > 0 && !keep[place{r.main, r.sub}] {
