@@ -26,6 +26,13 @@ def _gtest_number(word, output):
     return int(found[-1]) if found else 0
 
 
+def _failed_cases(output):
+    """The part of a GoogleTest binary's output that belongs to its failed cases; all of it without any."""
+    blocks = re.findall(r"^\[ RUN      \](?:(?!^\[ RUN      \]|^\[       OK \]).)*^\[  FAILED  \][^\n]*",
+                        output, re.M | re.S)
+    return "\n".join(blocks) or output
+
+
 def of_junit(path):
     """Cases of a ctest run: GoogleTest binaries count their own cases, anything else is one case."""
     counts, failures = Counts(), []
@@ -39,7 +46,7 @@ def of_junit(path):
         if not ok and failed == 0:
             failed = 1  # crashed or timed out after some cases had passed
         if not ok:
-            failures.append((case.get("name"), output))
+            failures.append((case.get("name"), _failed_cases(output)))
         counts.add(Counts(passed, failed, skipped))
     return counts, failures
 
