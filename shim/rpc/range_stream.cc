@@ -9,6 +9,7 @@
 #include "api/model/kv_codec.h"
 #include "shim/rpc/answer.h"
 #include "shim/rpc/kv_checks.h"
+#include "shim/rpc/paced_stream.h"
 #include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
@@ -84,38 +85,10 @@ class RangeStream : public std::enable_shared_from_this<RangeStream> {
   std::mutex mutex_;
   std::unique_ptr<model::RangeCursor> cursor_;
 };
-
-class Handler : public transport::StreamHandler {
- public:
-  Handler(ServiceContext& context, transport::CallPtr call)
-      : context_(context), call_(std::move(call)) {}
-  void on_message(std::string message) override {
-    if (stream_ != nullptr) return;  // one request per call; the transport ends calls with more
-    stream_ = std::make_shared<RangeStream>(context_, call_, std::move(message));
-    stream_->start();
-  }
-  void on_half_close() override {
-    if (stream_ == nullptr) fail(*call_, Error::kMalformedRequest);
-  }
-  void on_writable() override {
-    if (stream_ != nullptr) stream_->pump();
-  }
-  void on_end() override {}
-
- private:
-  ServiceContext& context_;
-  transport::CallPtr call_;
-  std::shared_ptr<RangeStream> stream_;
-};
 }  // namespace
 
 void add_range_stream_method(transport::MethodTable& table, ServiceContext& context) {
-  transport::Method method;
-  method.path = "/etcdserverpb.KV/RangeStream";
-  method.server_streaming = true;
-  add_stream(table, context, std::move(method), [&context](transport::CallPtr call) {
-    return std::make_unique<Handler>(context, std::move(call));
-  });
+  add_paced_stream<RangeStream>(table, context, "/etcdserverpb.KV/RangeStream");
 }
 
 }  // namespace keelson::rpc

@@ -7,6 +7,7 @@
 
 #include "api/base/wire.h"
 #include "shim/rpc/answer.h"
+#include "shim/rpc/paced_stream.h"
 #include "shim/rpc/request_gate.h"
 
 namespace keelson::rpc {
@@ -21,7 +22,7 @@ constexpr size_t kQueueLimit = 1024 * 1024;
 // Shared by the handler (io thread) and the store's answer, which may come on another thread.
 class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
  public:
-  SnapshotStream(ServiceContext& context, transport::CallPtr call)
+  SnapshotStream(ServiceContext& context, transport::CallPtr call, std::string)
       : context_(context), call_(std::move(call)) {}
 
   void start() {
@@ -81,38 +82,10 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
   std::string version_;
   uint64_t remaining_ = 0;
 };
-
-class Handler : public transport::StreamHandler {
- public:
-  Handler(ServiceContext& context, transport::CallPtr call)
-      : context_(context), call_(std::move(call)) {}
-  void on_message(std::string) override {
-    if (stream_ != nullptr) return;
-    stream_ = std::make_shared<SnapshotStream>(context_, call_);
-    stream_->start();
-  }
-  void on_half_close() override {
-    if (stream_ == nullptr) fail(*call_, Error::kMalformedRequest);
-  }
-  void on_writable() override {
-    if (stream_ != nullptr) stream_->pump();
-  }
-  void on_end() override {}
-
- private:
-  ServiceContext& context_;
-  transport::CallPtr call_;
-  std::shared_ptr<SnapshotStream> stream_;
-};
 }  // namespace
 
 void add_snapshot_method(transport::MethodTable& table, ServiceContext& context) {
-  transport::Method method;
-  method.path = "/etcdserverpb.Maintenance/Snapshot";
-  method.server_streaming = true;
-  add_stream(table, context, std::move(method), [&context](transport::CallPtr call) {
-    return std::make_unique<Handler>(context, std::move(call));
-  });
+  add_paced_stream<SnapshotStream>(table, context, "/etcdserverpb.Maintenance/Snapshot");
 }
 
 }  // namespace keelson::rpc
