@@ -173,7 +173,7 @@ std::string Tables::take_row(Bucket bucket, std::string_view key, std::string_vi
       if (key == "clusterVersion") {
         cluster_version = std::string(value);
       } else if (key == "downgrade") {
-        downgrade.emplace();
+        downgrade = Downgrade{};
         if (!downgrade_from_json(value, downgrade->enabled, downgrade->target)) {
           return "downgrade row does not parse";
         }
