@@ -19,9 +19,13 @@ def say(text):
     print(text, flush=True)
 
 
-def shell(command, **kwargs):
+def run_bash(command):
+    return subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT).returncode
+
+
+def shell(command):
     """Runs a bash command; ends the run when it fails, since nothing after it could be trusted."""
-    status = subprocess.run(["bash", "-c", command], cwd=ROOT, **kwargs).returncode
+    status = run_bash(command)
     if status != 0:
         say(f"failed ({status}): {command}")
         say("0 passed, 1 failed, 0 skipped")
@@ -73,8 +77,10 @@ def run_go(suite, mode):
 
 
 def run_fuzz(suite, mode):
-    shell("cmake --preset fuzz >/dev/null && "
-          f"cmake --build build/fuzz -j {os.cpu_count()} --target fuzz_all | tail -n 3")
+    status = run_bash("cmake --preset fuzz >/dev/null && "
+                      f"cmake --build build/fuzz -j {os.cpu_count()} --target fuzz_all | tail -n 30")
+    if status != 0:
+        return counts.Counts(failed=1), [("fuzz", "the fuzz targets do not build")]
     total, failures = counts.Counts(), []
     for target in sorted((ROOT / "build" / "fuzz" / "fuzz").glob("fuzz_*")):
         run = subprocess.run([str(target), f"-max_total_time={FUZZ_SECONDS[mode]}", "-timeout=10",
