@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,7 +112,37 @@ func pausing(t *target, size sizes) (sample, error) {
 		return err
 	})
 	with.p99 = without.worst
+	if err == nil {
+		with.slices, with.longSlices, err = compactionSlices(t)
+	}
 	return with, err
+}
+
+// compactionSlices asks the server how many slices its compactions had so far, and how many of them
+// held the writes back for longer than a millisecond.
+func compactionSlices(t *target) (all, long float64, err error) {
+	const family = "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds"
+	answer, err := http.Get(t.server.ClientURL + "/metrics")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, 0, err
+	}
+	within := 0.0
+	for line := range strings.Lines(string(text)) {
+		name, figure, _ := strings.Cut(strings.TrimSpace(line), " ")
+		number, _ := strconv.ParseFloat(figure, 64)
+		switch name {
+		case family + "_count":
+			all = number
+		case family + `_bucket{le="1"}`:
+			within = number
+		}
+	}
+	return all, all - within, nil
 }
 
 // putLoad puts from 20 callers for at least `atLeast`, and until `beside` has returned.

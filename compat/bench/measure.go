@@ -20,8 +20,10 @@ type sample struct {
 	p99     float64
 	worst   float64
 	whole   float64 // cpu before another load's own cost was taken off it; 0: nothing was
-	beside  float64 // operations per second of that other load
-	ended   int     // threads that ended during the phase, whose time is lost
+	beside  float64 // operations per second of another load
+	// Of compactions: slices of removal, and those of more than a millisecond.
+	slices, longSlices float64
+	ended              int // threads that ended during the phase, whose time is lost
 }
 
 func (s sample) rate() float64     { return s.ops / s.seconds }

@@ -110,6 +110,10 @@ func (r *runner) reportPause(to io.Writer) bool {
 			met := with/without <= limit
 			good = good && met
 			_, _ = fmt.Fprintf(to, ", goal <= %.1f: %s", limit, verdict(met))
+			last := samples[len(samples)-1]
+			good = good && last.longSlices == 0
+			_, _ = fmt.Fprintf(to, "; %.0f slices, %.0f over 1 ms, goal 0: %s", last.slices, last.longSlices,
+				verdict(last.longSlices == 0))
 		}
 		_, _ = fmt.Fprintln(to)
 	}
