@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -273,6 +274,8 @@ func checkRestored(t *testing.T, server *harness.Server, state map[string]acked,
 	}
 }
 
+var verdict = regexp.MustCompile(`(PASS|FAIL|ERROR|Too many)[^\n\r]*`)
+
 // check perf takes a minute for each load: its own verdict is the test.
 func TestCheckPerf(t *testing.T) {
 	loads := []string{"s"}
@@ -286,14 +289,10 @@ func TestCheckPerf(t *testing.T) {
 			defer cancel()
 			command := s.command(ctx, "check", "perf", "--load", load, "--command-timeout=120s")
 			output, err := command.CombinedOutput()
-			lines := strings.FieldsFunc(string(output), func(r rune) bool { return r == '\n' || r == '\r' })
-			for _, line := range lines {
-				if strings.Contains(line, "PASS") || strings.Contains(line, "FAIL") {
-					t.Log(line)
-				}
-			}
+			verdicts := verdict.FindAllString(string(output), -1) // the first one ends a progress bar
+			t.Log(strings.Join(verdicts, "; "))
 			if err != nil || !strings.Contains(string(output), "PASS: Throughput") {
-				t.Fatalf("%v\n%s", err, strings.Join(lines[max(0, len(lines)-6):], "\n"))
+				t.Fatalf("%v\n%.1000s", err, output[max(0, len(output)-1000):])
 			}
 		})
 	}
