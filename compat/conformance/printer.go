@@ -25,6 +25,12 @@ type printer struct {
 	near      map[protoreflect.Name]nearby // printed as ~want when close enough
 }
 
+// withoutOrder are fields that etcd fills from a map: their order is an accident of each answer.
+var withoutOrder = map[protoreflect.FullName]bool{
+	"etcdserverpb.LeaseTimeToLiveResponse.keys": true,
+	"etcdserverpb.LeaseLeasesResponse.leases":   true,
+}
+
 type nearby struct{ want, tolerance int64 }
 
 // identity is what the server calls itself; it differs from run to run and is never printed.
@@ -72,7 +78,7 @@ func (p *printer) list(
 	for i := range all {
 		all[i] = p.value(f, l.Get(i))
 	}
-	if p.unordered[f.Name()] {
+	if p.unordered[f.Name()] || withoutOrder[f.FullName()] {
 		slices.Sort(all)
 	}
 	if len(all) > longList {
