@@ -84,6 +84,10 @@ func TestFeatureGates(t *testing.T) {
 	}
 }
 
+// fleeting families may be seen moved or not: the hub's backlog is back at zero within a turn, most often
+// before a page can be read. tests/shim/watch looks at it between turns.
+var fleeting = map[string]bool{"etcd_debugging_mvcc_pending_events_total": true}
+
 // Everything that a client can do, with the page read before, in the middle and after.
 func TestEachFamilyMoves(t *testing.T) {
 	server := harness.Start(t, harness.Options{
@@ -106,6 +110,9 @@ func TestEachFamilyMoves(t *testing.T) {
 	look()
 
 	for name := range before.types {
+		if fleeting[name] {
+			continue
+		}
 		reason, stands := still[name]
 		if stands == moved[name] {
 			t.Errorf("%s: moved %v, reason to stand still %q", name, moved[name], reason)
