@@ -1,4 +1,6 @@
 // Streams that do not read, long messages, and what they cost.
+#include <algorithm>
+
 #include "tests/shim/watch/fixture.h"
 
 namespace keelson::watch {
@@ -48,7 +50,12 @@ TEST_F(HubTest, AStuckStreamQueuesLittleAndCatchesUp) {
   create(reader, {.key = "a"});
   stuck.sink->stuck = true;
   constexpr int kEvents = 500;
-  for (int i = 0; i < kEvents; ++i) put("a", padded(i));
+  auto held = metric("etcd_debugging_mvcc_pending_events_total");
+  for (int i = 0; i < kEvents; ++i) {
+    put("a", padded(i));
+    held = std::max(held, metric("etcd_debugging_mvcc_pending_events_total"));
+  }
+  EXPECT_GT(held, 0) << "while the stuck stream still counted as live";
   EXPECT_EQ(values(reader.sink->received), up_to(kEvents));
   EXPECT_LT(stuck.sink->bytes(), 4000u);
   EXPECT_EQ(metric("etcd_debugging_mvcc_slow_watcher_total"), 1);
