@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/base/wire.h"
+#include "api/model/compare_union.h"
 #include "api/model/message_fields.h"
 
 namespace keelson::model {
@@ -128,23 +129,6 @@ bool merge(std::string_view input, DeleteRangeRequest& out, int depth) {
   return fields.ok();
 }
 
-// The union's member that belongs to a target, by field number; 0 for an unknown target.
-uint32_t union_member(CompareTarget target) {
-  switch (target) {
-    case CompareTarget::kVersion:
-      return 4;
-    case CompareTarget::kCreate:
-      return 5;
-    case CompareTarget::kMod:
-      return 6;
-    case CompareTarget::kValue:
-      return 7;
-    case CompareTarget::kLease:
-      return 8;
-  }
-  return 0;
-}
-
 bool merge(std::string_view input, Compare& out, int depth) {
   MessageFields fields(input);
   uint32_t member = 0;  // of the union, the last one given
@@ -180,7 +164,7 @@ bool merge(std::string_view input, Compare& out, int depth) {
     if (!ok) return false;
   }
   // Only the member of the target counts, and it may have come before the target.
-  bool matches = member != 0 && member == union_member(out.target);
+  bool matches = member != 0 && member == union_field(out.target);
   if (!matches || member == 7) out.number = 0;
   if (!matches || member != 7) out.value = {};
   return fields.ok();

@@ -1,4 +1,5 @@
 #include "api/base/wire.h"
+#include "api/model/compare_union.h"
 #include "api/model/kv_codec.h"
 
 namespace keelson::model {
@@ -13,23 +14,6 @@ constexpr uint64_t bits(int64_t v) {
 template <class Enum>
 uint64_t enum_bits(Enum v) {
   return bits(static_cast<int32_t>(v));
-}
-
-// The field of Compare's union that belongs to the target; 0 for a number that is no target.
-uint32_t union_field(CompareTarget target) {
-  switch (target) {
-    case CompareTarget::kVersion:
-      return 4;
-    case CompareTarget::kCreate:
-      return 5;
-    case CompareTarget::kMod:
-      return 6;
-    case CompareTarget::kValue:
-      return 7;
-    case CompareTarget::kLease:
-      return 8;
-  }
-  return 0;
 }
 
 // Declared ahead: the sinks reach the other messages by their model:: arguments, but not these.
