@@ -130,6 +130,8 @@ size_t Core::remove_older(Record* record) {
   size_t removed = 0;
   Record* old = record->previous();
   record->set_previous(nullptr);
+  if (old != nullptr && options_.in_removal) [[unlikely]]
+    options_.in_removal();
   while (old != nullptr) {
     Record* next = old->previous();
     LogPosition at;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,9 @@ struct EngineOptions {
   int64_t min_lease_ttl_seconds = 2;
   // etcd's --max-learners, checked by every member at apply.
   size_t max_learners = 1;
+  // For tests: called in the middle of a slice of removal, where a version has been cut from its
+  // key's chain and still has its row. [writer]
+  std::function<void()> in_removal;
 };
 
 // The outcome of one applied command, in the shape of model::Reply.
