@@ -31,7 +31,7 @@ struct EngineOptions {
   size_t max_learners = 1;
   // For tests: called in the middle of a slice of removal, where a version has been cut from its
   // key's chain and still has its row. [writer]
-  std::function<void()> in_removal;
+  std::function<void()> in_removal = {};
 };
 
 // The outcome of one applied command, in the shape of model::Reply.
