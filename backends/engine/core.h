@@ -68,7 +68,7 @@ class Core final : public TxnHost {
   bool compaction_finished(Revision revision) const { return revision <= finished_compact_; }
   bool compaction_hash_pending() const;
   // Fills an empty state. "" or what is wrong with the rows.
-  std::string restore(backends::CheckpointReader& rows, base::MonotonicTime now);
+  std::string restore(backends::CheckpointReader& rows, base::MonotonicTime now, int64_t max_bytes);
   std::string check() const;
 
   // --- [reader] ---
@@ -137,6 +137,7 @@ class Core final : public TxnHost {
   size_t remove_entry(Revision compact, LogPosition at, model::Record* record);
   size_t remove_older(model::Record* record);
   void free_record(model::Record* record);
+  int64_t working_bytes() const;  // what all of it occupies
   void schedule_compaction(Revision revision, bool hash);
   bool removal_may_go_on(const Compaction& compaction) const;
   bool compact_some(Compaction& compaction, size_t max);

@@ -70,9 +70,10 @@ std::string Engine::check() const {
   return state_->core->check();
 }
 
-std::string Engine::restore(backends::CheckpointReader& rows, base::MonotonicTime now) {
+std::string Engine::restore(backends::CheckpointReader& rows, base::MonotonicTime now,
+                            int64_t max_bytes) {
   auto fresh = std::make_unique<Core>(state_->options);
-  std::string wrong = fresh->restore(rows, now);
+  std::string wrong = fresh->restore(rows, now, max_bytes);
   if (wrong.empty()) state_->core = std::move(fresh);
   return wrong;
 }

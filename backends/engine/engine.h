@@ -86,8 +86,10 @@ class Engine {
   std::string check() const;
 
   // Replaces all state. REQUIRES: no reader is inside a [reader] call and no source is alive.
-  // Returns "" or what is wrong with the rows.
-  std::string restore(backends::CheckpointReader& rows, base::MonotonicTime now);
+  // Returns "" or what is wrong with the rows; a state that would occupy more than `max_bytes` (0:
+  // any size) is refused with both sizes before it does.
+  std::string restore(backends::CheckpointReader& rows, base::MonotonicTime now,
+                      int64_t max_bytes = 0);
 
   // --- [reader] ---
 

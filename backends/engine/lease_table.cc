@@ -43,6 +43,7 @@ void LeaseTable::revoke(LeaseId id, Index index) {
   auto it = leases_.find(key_of(id));
   KEELSON_CHECK(it != leases_.end() && it->second.keys.empty(), "S1: lease still has keys");
   retire(id, it->second, index);
+  key_set_bytes_ -= footprint(it->second.keys);
   leases_.erase(it);
 }
 
@@ -59,7 +60,9 @@ void LeaseTable::attach(LeaseId id, const Cell& cell) {
   auto it = leases_.find(key_of(id));
   if (it == leases_.end()) return;
   std::lock_guard lock(mutex_);
+  key_set_bytes_ -= footprint(it->second.keys);
   it->second.keys.insert(&cell);
+  key_set_bytes_ += footprint(it->second.keys);
 }
 
 void LeaseTable::detach(LeaseId id, const Cell& cell) {
@@ -96,6 +99,7 @@ void LeaseTable::clear() {
   std::lock_guard lock(mutex_);
   KEELSON_CHECK(held_.empty(), "leases replaced under a checkpoint source");
   leases_.clear();
+  key_set_bytes_ = 0;
   old_.clear();
   due_ = {};
 }

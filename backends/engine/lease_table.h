@@ -38,6 +38,8 @@ class LeaseTable {
   // --- [writer] ---
   bool contains(LeaseId id) const { return leases_.contains(key_of(id)); }
   size_t size() const { return leases_.size(); }
+  // What the table occupies, about: measured for the leases, counted for their keys.
+  size_t bytes() const { return leases_.size() * kLeaseBytes + key_set_bytes_; }
   void grant(LeaseId id, Row row, Index index, base::MonotonicTime now);
   // REQUIRES: contains(id) and no keys left.
   void revoke(LeaseId id, Index index);
@@ -93,6 +95,13 @@ class LeaseTable {
     friend bool operator>(const Due& a, const Due& b) { return b.at < a.at; }
   };
 
+  // A lease's entry in the tree, whose nodes are a quarter empty, and in the queue.
+  static constexpr size_t kLeaseBytes = 128;
+  // The hash set's array: a cell's address and a control byte each, and its rounding.
+  static size_t footprint(const absl::flat_hash_set<const Cell*>& keys) {
+    return keys.capacity() == 0 ? 0 : keys.capacity() * (sizeof(Cell*) + 1) + 32;
+  }
+
   // Ids order as etcd's rows do: eight bytes big-endian.
   static uint64_t key_of(LeaseId id) { return static_cast<uint64_t>(id); }
   void schedule(LeaseId id, Lease& lease, base::MonotonicTime at);
@@ -102,6 +111,7 @@ class LeaseTable {
   absl::btree_map<uint64_t, Lease> leases_;
   absl::btree_multimap<uint64_t, Old> old_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  size_t key_set_bytes_ = 0;  // the writer's
   mutable std::vector<Index> held_;
 };
 

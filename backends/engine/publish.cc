@@ -48,6 +48,12 @@ std::span<const model::RevisionEvents> Core::unpublished_events() const {
   return spans_;
 }
 
+int64_t Core::working_bytes() const {
+  size_t structures =
+      tree_.bytes() + cells_.bytes() + log_.bytes() + births_.bytes() + leases_.bytes();
+  return record_bytes_ + static_cast<int64_t>(structures);
+}
+
 // Puts the working state in front of the readers.
 void Core::publish_view() {
   auto* view = new View;
@@ -65,8 +71,7 @@ void Core::publish_view() {
   published_term_.store(term_.value(), std::memory_order_release);
   published_live_.store(static_cast<int64_t>(tree_.live()), std::memory_order_relaxed);
   published_rows_.store(row_bytes_, std::memory_order_relaxed);
-  size_t structures = tree_.bytes() + cells_.bytes() + log_.bytes() + births_.bytes();
-  resident_.store(record_bytes_ + static_cast<int64_t>(structures), std::memory_order_relaxed);
+  resident_.store(working_bytes(), std::memory_order_relaxed);
   if (old != nullptr) epochs_.retire(nullptr, const_cast<View*>(old), &free_view);
   tree_.published();
   epochs_.seal();

@@ -53,12 +53,58 @@ Revision parse_revision(std::string_view key) {
   if (key.size() != 17 || key[8] != '_') return -1;
   return static_cast<Revision>(base::load_be64(key.data()));
 }
+
+// The memory that a state may take: measured row by row while it fits, and from there on estimated,
+// so that the refusal can name the size of the whole.
+class Room {
+ public:
+  explicit Room(int64_t limit) : limit_(limit) {}
+
+  // Before each row: its bytes, and what the state occupies so far. False: it is not to be taken.
+  bool take(size_t row_bytes, int64_t occupied) {
+    if (!fits(occupied)) beyond_.add(row_bytes);
+    if (!over_) taken_.add(row_bytes);
+    return !over_;
+  }
+  bool fits(int64_t occupied) {
+    if (limit_ == 0 || over_ || occupied <= limit_) return !over_;
+    over_ = true;
+    occupied_ = occupied;
+    return false;
+  }
+  bool over() const { return over_; }
+  std::string refusal() const {
+    // The rest has the overhead of what was taken.
+    int64_t overhead =
+        std::max<int64_t>(0, occupied_ - taken_.bytes) / std::max<int64_t>(1, taken_.rows);
+    int64_t need = occupied_ + beyond_.bytes + beyond_.rows * overhead;
+    return "the saved state needs about " + mebibytes(need) + " of memory, the limit is " +
+           mebibytes(limit_);
+  }
+
+ private:
+  struct Rows {
+    int64_t rows = 0, bytes = 0;
+    void add(size_t row_bytes) {
+      ++rows;
+      bytes += static_cast<int64_t>(row_bytes);
+    }
+  };
+  static std::string mebibytes(int64_t bytes) {
+    return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+  }
+  const int64_t limit_;
+  bool over_ = false;
+  int64_t occupied_ = 0;  // when it was over
+  Rows taken_, beyond_;
+};
 }  // namespace
 
 // One restore into an empty Core. Rows are taken bucket by bucket; the first bad one stops it.
 class RestoreRun {
  public:
-  RestoreRun(Core& core, base::MonotonicTime now) : core_(core), now_(now) {}
+  RestoreRun(Core& core, base::MonotonicTime now, int64_t max_bytes)
+      : core_(core), now_(now), room_(max_bytes) {}
 
   std::string run(backends::CheckpointReader& reader) {
     core_.index_ = reader.index();
@@ -78,8 +124,10 @@ class RestoreRun {
     core_.compact_ = core_.finished_compact_ = finished_;
     core_.scheduled_compact_ = std::max(finished_, scheduled_);
     walk(reader, Bucket::kKey, [&](auto key, auto value) { return key_row(key, value); });
+    if (wrong_.empty()) attach_leases();
+    if (wrong_.empty()) room_.fits(core_.working_bytes());
+    if (room_.over()) return room_.refusal();
     if (!wrong_.empty()) return wrong_;
-    attach_leases();
     core_.events_.clear();
     core_.current_ = std::max({core_.log_.last_main(), finished_, scheduled_, Revision{1}});
     if (scheduled_ > finished_) core_.schedule_compaction(scheduled_, false);
@@ -93,6 +141,8 @@ class RestoreRun {
   void walk(backends::CheckpointReader& reader, Bucket bucket, Row row) {
     if (!wrong_.empty()) return;
     reader.rows(bucket, [&](std::string_view key, std::string_view value) {
+      // What does not fit is only counted.
+      if (!room_.take(key.size() + value.size(), core_.working_bytes())) return true;
       wrong_ = row(key, value);
       return wrong_.empty();
     });
@@ -205,14 +255,16 @@ class RestoreRun {
 
   Core& core_;
   base::MonotonicTime now_;
+  Room room_;
   std::string wrong_;
   Revision scheduled_ = -1, finished_ = -1;
   Revision main_ = -1;
   uint64_t next_sub_ = 0;
 };
 
-std::string Core::restore(backends::CheckpointReader& rows, base::MonotonicTime now) {
-  return RestoreRun(*this, now).run(rows);
+std::string Core::restore(backends::CheckpointReader& rows, base::MonotonicTime now,
+                          int64_t max_bytes) {
+  return RestoreRun(*this, now, max_bytes).run(rows);
 }
 
 }  // namespace keelson::engine

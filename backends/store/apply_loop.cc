@@ -25,7 +25,9 @@ void ReplicatedStore::enqueue(std::vector<Work>& work) {
   if (!running_.load(std::memory_order_acquire)) [[unlikely]] {
     std::scoped_lock lock(recovery_mutex_);
     if (!running_) {
-      if (recovery_error_.empty()) apply_all(work);
+      if (!recovery_error_.empty()) return;
+      apply_all(work);
+      recovery_error_ = over_memory();
       return;
     }
   }
@@ -41,6 +43,21 @@ void ReplicatedStore::enqueue(std::vector<Work>& work) {
   }
   if (wake) queue_wake_.notify_one();
   work.clear();
+}
+
+// What the log's entries add to the checkpoint is bounded like the checkpoint itself. What their
+// compactions remove would go once the store runs; it goes at once where it matters.
+std::string ReplicatedStore::over_memory() {
+  int64_t limit = options_.memory_refuse_bytes;
+  engine::Engine& engine = slot_.writer();
+  if (limit == 0 || engine.resident_bytes() <= limit) return "";
+  engine.forget_compaction_hashes();
+  while (engine.work_slice(kSliceEntries)) {
+  }
+  int64_t occupied = engine.resident_bytes();
+  if (occupied <= limit) return "";
+  return "the saved state needs more than " + std::to_string(occupied >> 20) +
+         " MiB of memory, the limit is " + std::to_string(limit >> 20) + " MiB";
 }
 
 // Waits for work, at most until the next tick and not at all while slices of compaction are left.

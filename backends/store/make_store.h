@@ -41,7 +41,7 @@ struct StoreOptions {
   // 0: no limit. Main sets 70 % of what the machine or cgroup has.
   int64_t memory_limit_bytes = 0;
   // A saved state that needs more than this is refused at start-up; above memory_limit_bytes, so
-  // that a full store can be started and compacted. 0: no limit.
+  // that a full store can be started and compacted. 0: no limit. Main sets 90 %.
   int64_t memory_refuse_bytes = 0;
   base::Duration slow_apply = std::chrono::milliseconds(100);  // --warning-apply-duration
   SnapshotFactory open_snapshot;

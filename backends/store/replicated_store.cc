@@ -6,7 +6,6 @@
 #include "api/base/bytes.h"
 #include "api/base/check.h"
 #include "backends/engine/command_codec.h"
-#include "backends/store/metered_rows.h"
 
 namespace keelson::store {
 namespace {
@@ -195,13 +194,8 @@ void ReplicatedStore::on_install(backends::CheckpointReader& source, bool went_b
   work.kind = Work::Kind::kInstall;
   work.went_back = went_back;
   work.engine = make_engine(options_);
-  MeteredRows rows(source, options_.memory_refuse_bytes);
-  std::string error = work.engine->restore(rows, parts_.clock.now());
-  if (rows.over_limit()) {
-    error = "the saved state needs more than " + std::to_string(rows.seen_bytes() >> 20) +
-            " MiB of memory, the limit is " + std::to_string(options_.memory_refuse_bytes >> 20) +
-            " MiB";
-  }
+  std::string error =
+      work.engine->restore(source, parts_.clock.now(), options_.memory_refuse_bytes);
   if (!error.empty()) {
     KEELSON_LOG(parts_.logger, kError, "cannot restore the saved state", {"error", error});
     std::scoped_lock lock(recovery_mutex_);

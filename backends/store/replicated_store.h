@@ -124,6 +124,7 @@ class ReplicatedStore final : public RunningStore,
 
   // The apply thread.
   void enqueue(std::vector<Work>& work);
+  std::string over_memory();
   void run();
   bool take_work(std::vector<Work>& batch, bool more_slices, base::MonotonicTime now);
   void apply_all(std::vector<Work>& batch);

@@ -45,7 +45,8 @@ struct Config {
   LogConfig log;
   std::vector<std::string> cors, host_whitelist;
   bool reuse_address = false, reuse_port = false;
-  uint64_t memory_limit_bytes = 0;  // 0: a share of what there is
+  uint64_t memory_limit_bytes = 0;        // 0: a share of what there is
+  uint64_t memory_start_limit_bytes = 0;  // likewise
   int io_threads = 0;
   std::vector<std::pair<std::string, bool>> gates;  // all of them, resolved
   Values values;                                    // as given, for the log

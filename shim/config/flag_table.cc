@@ -240,6 +240,8 @@ constexpr FlagSpec kFlags[] = {
      "native stores on disk; memory forgets at the end.", "native|memory"},
     {"memory-limit-bytes", kUint64, "0", "memory-limit-bytes", kBuilt, kKeelson,
      "Memory for the data; beyond it the NOSPACE alarm is raised. 0: 70 % of what there is."},
+    {"memory-start-limit-bytes", kUint64, "0", "memory-start-limit-bytes", kBuilt, kKeelson,
+     "Saved data that needs more memory is refused at start. 0: 90 % of what there is."},
     {"io-threads", kUint, "0", "io-threads", kBuilt, kKeelson,
      "Threads that serve connections; 0: one per core."},
     {"config-file", kString, "", "", kBuilt, kOther,

@@ -254,6 +254,7 @@ void fill(Config& config) {
   config.reuse_address = values.boolean("socket-reuse-address");
   config.reuse_port = values.boolean("socket-reuse-port");
   config.memory_limit_bytes = values.number("memory-limit-bytes");
+  config.memory_start_limit_bytes = values.number("memory-start-limit-bytes");
   config.io_threads = static_cast<int>(values.number("io-threads"));
   config.gates = resolve_gates(values.text("feature-gates"));
   read_tls(values, config.tls);

@@ -1,5 +1,6 @@
 #include "shim/main/options.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace keelson::main {
@@ -33,13 +34,20 @@ std::string add_listeners(const std::vector<config::Url>& urls, bool grpc, bool 
 
 std::string set_memory(const config::Config& config, const os::MemoryBound& memory,
                        ServeOptions& out) {
-  uint64_t limit = config.memory_limit_bytes;
-  if (limit > memory.bytes) {
-    return "--memory-limit-bytes=" + std::to_string(limit) + " is more than the " +
-           std::to_string(memory.bytes) + " bytes of memory there are (" + memory.source + ")";
+  uint64_t limit = config.memory_limit_bytes, refuse = config.memory_start_limit_bytes;
+  for (const auto& [name, bytes] : {std::pair("--memory-limit-bytes=", limit),
+                                    std::pair("--memory-start-limit-bytes=", refuse)}) {
+    if (bytes <= memory.bytes) continue;
+    return name + std::to_string(bytes) + " is more than the " + std::to_string(memory.bytes) +
+           " bytes of memory there are (" + memory.source + ")";
   }
-  uint64_t refuse = memory.bytes / 100 * kStartPercent;
+  if (refuse == 0) refuse = std::max(limit, memory.bytes / 100 * kStartPercent);
   if (limit == 0) limit = memory.bytes / 100 * kDataPercent;
+  if (refuse < limit) {
+    return "--memory-start-limit-bytes=" + std::to_string(refuse) +
+           " is below the memory limit of " + std::to_string(limit) +
+           " bytes (--memory-limit-bytes): a full store could not be started again";
+  }
   out.memory_limit_bytes = static_cast<int64_t>(limit);
   out.memory_refuse_bytes = static_cast<int64_t>(refuse);
   return "";

@@ -86,7 +86,8 @@ TEST(FlagTable, HoldsEveryFlagOfEtcdWithItsDefaultVariableAndKey) {
 }
 
 TEST(FlagTable, HasNothingElseButOurOwn) {
-  std::set<std::string> known{"backend", "memory-limit-bytes", "io-threads"};
+  std::set<std::string> known{"backend", "memory-limit-bytes", "memory-start-limit-bytes",
+                              "io-threads"};
   std::set<std::string> keys;
   for (const Row& row : etcd_rows()) {
     if (is_flag(row)) known.insert(row.name);

@@ -209,6 +209,7 @@ TEST(Load, SettingsArrive) {
                           "--log-outputs=b.log,a.log",
                           "--socket-reuse-port",
                           "--memory-limit-bytes=1000",
+                          "--memory-start-limit-bytes=2000",
                           "--io-threads=3",
                           "--listen-client-http-urls=http://127.0.0.1:35",
                           "--backend=memory",
@@ -235,6 +236,7 @@ TEST(Load, SettingsArrive) {
   EXPECT_TRUE(config.reuse_port);
   EXPECT_FALSE(config.reuse_address);
   EXPECT_EQ(config.memory_limit_bytes, 1000u);
+  EXPECT_EQ(config.memory_start_limit_bytes, 2000u);
   EXPECT_EQ(config.io_threads, 3);
   EXPECT_FALSE(config.native);
   for (const auto& [name, on] : config.gates) {
