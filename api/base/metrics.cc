@@ -91,16 +91,66 @@ void append_histogram(std::string& out, std::string_view name, const Labels& lab
 
 }  // namespace
 
-Histogram::Histogram(std::vector<double> bounds)
-    : bounds_(std::move(bounds)), buckets_(bounds_.size() + 1) {
-  KEELSON_CHECK(std::is_sorted(bounds_.begin(), bounds_.end()), "bounds ascend");
+size_t thread_number() {
+  static std::atomic<size_t> threads{0};
+  thread_local const size_t mine = threads.fetch_add(1, std::memory_order_relaxed);
+  return mine;
 }
 
-void Histogram::observe(double value) {
+Histogram::Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)) {
+  KEELSON_CHECK(std::is_sorted(bounds_.begin(), bounds_.end()), "bounds ascend");
+  KEELSON_CHECK(bounds_.size() <= kMaxBounds, "a histogram has few bounds");
+}
+
+Histogram::~Histogram() {
+  for (std::atomic<Shard*>& slot : shards_) delete slot.load();
+}
+
+Histogram::Shard& Histogram::shard(size_t i) {
+  Shard* shard = shards_[i].load(std::memory_order_acquire);
+  if (shard != nullptr) [[likely]]
+    return *shard;
+  auto made = std::make_unique<Shard>();
+  if (shards_[i].compare_exchange_strong(shard, made.get(), std::memory_order_acq_rel)) {
+    return *made.release();
+  }
+  return *shard;  // another thread was first
+}
+
+void Histogram::observe(double value, uint64_t times) {
   // A bucket holds what is at or below its bound.
   size_t i = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
-  buckets_[i].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
+  const double sum = value * static_cast<double>(times);
+  const size_t mine = thread_number();
+  if (mine < kShards - 1) [[likely]] {
+    // Nobody else writes here, so nothing comes between the load and the store.
+    Shard& own = shard(mine);
+    std::atomic<uint64_t>& bucket = own.buckets[i];
+    bucket.store(bucket.load(std::memory_order_relaxed) + times, std::memory_order_relaxed);
+    own.sum.store(own.sum.load(std::memory_order_relaxed) + sum, std::memory_order_relaxed);
+  } else {
+    Shard& shared = shard(kShards - 1);
+    shared.buckets[i].fetch_add(times, std::memory_order_relaxed);
+    shared.sum.fetch_add(sum, std::memory_order_relaxed);
+  }
+}
+
+uint64_t Histogram::bucket(size_t i) const {
+  uint64_t total = 0;
+  for (const std::atomic<Shard*>& slot : shards_) {
+    const Shard* shard = slot.load(std::memory_order_acquire);
+    if (shard != nullptr) total += shard->buckets[i].load(std::memory_order_relaxed);
+  }
+  return total;
+}
+
+double Histogram::sum() const {
+  double total = 0;
+  for (const std::atomic<Shard*>& slot : shards_) {
+    const Shard* shard = slot.load(std::memory_order_acquire);
+    if (shard != nullptr) total += shard->sum.load(std::memory_order_relaxed);
+  }
+  return total;
 }
 
 std::vector<double> Histogram::exponential(double start, double factor, int count) {
@@ -109,22 +159,28 @@ std::vector<double> Histogram::exponential(double start, double factor, int coun
   return bounds;
 }
 
-Registry::Series& Registry::add(std::string_view name, std::string_view help, Type type,
-                                Labels labels) {
+Registry::Family& Registry::family(std::string_view name, std::string_view help, Type type) {
   auto family = std::find_if(families_.begin(), families_.end(),
                              [&](const Family& f) { return f.name == name; });
   if (family == families_.end()) {
-    families_.push_back(Family{std::string(name), std::string(help), type, {}});
+    families_.push_back(Family{std::string(name), std::string(help), type, {}, {}});
     family = std::prev(families_.end());
   }
   KEELSON_CHECK(family->type == type && family->help == help, "one type and help per family");
+  return *family;
+}
+
+Registry::Series& Registry::add(std::string_view name, std::string_view help, Type type,
+                                Labels labels) {
+  Family& in = family(name, help, type);
+  KEELSON_CHECK(!in.read_all, "one way to read a family");
   std::sort(labels.begin(), labels.end());
-  for (Series& series : family->series) {
+  for (Series& series : in.series) {
     if (series.labels == labels) return series;
   }
-  family->series.emplace_back();
-  family->series.back().labels = std::move(labels);
-  return family->series.back();
+  in.series.emplace_back();
+  in.series.back().labels = std::move(labels);
+  return in.series.back();
 }
 
 Counter& Registry::counter(std::string_view name, std::string_view help, Labels labels) {
@@ -155,6 +211,13 @@ void Registry::computed(std::string_view name, std::string_view help, bool as_co
   series.read = std::move(read);
 }
 
+void Registry::computed_family(std::string_view name, std::string_view help,
+                               std::function<std::vector<Sample>()> read) {
+  Family& in = family(name, help, Type::kGauge);
+  KEELSON_CHECK(in.series.empty() && !in.read_all, "one way to read a family");
+  in.read_all = std::move(read);
+}
+
 void Registry::show(const Family& family, const Series& series, std::string& out) {
   if (series.histogram) {
     append_histogram(out, family.name, series.labels, *series.histogram);
@@ -166,24 +229,32 @@ void Registry::show(const Family& family, const Series& series, std::string& out
   append_sample(out, family.name, "", series.labels, value);
 }
 
+void Registry::show(const Family& family, std::string& out) {
+  std::vector<Sample> samples;
+  if (family.read_all) samples = family.read_all();
+  if (samples.empty() && family.series.empty()) return;
+  static constexpr std::string_view kTypes[] = {"counter", "gauge", "histogram"};
+  out.append("# HELP ").append(family.name).push_back(' ');
+  append_escaped(out, family.help, false);
+  out.append("\n# TYPE ").append(family.name).push_back(' ');
+  out.append(kTypes[static_cast<int>(family.type)]).push_back('\n');
+  std::vector<const Series*> rows;
+  for (const Series& series : family.series) rows.push_back(&series);
+  std::sort(rows.begin(), rows.end(),
+            [](const Series* a, const Series* b) { return a->labels < b->labels; });
+  for (const Series* series : rows) show(family, *series, out);
+  for (const Sample& sample : samples) {
+    append_sample(out, family.name, "", sample.labels, sample.value);
+  }
+}
+
 std::string Registry::text() const {
   std::vector<const Family*> sorted;
   for (const Family& family : families_) sorted.push_back(&family);
   std::sort(sorted.begin(), sorted.end(),
             [](const Family* a, const Family* b) { return a->name < b->name; });
   std::string out;
-  for (const Family* family : sorted) {
-    static constexpr std::string_view kTypes[] = {"counter", "gauge", "histogram"};
-    out.append("# HELP ").append(family->name).push_back(' ');
-    append_escaped(out, family->help, false);
-    out.append("\n# TYPE ").append(family->name).push_back(' ');
-    out.append(kTypes[static_cast<int>(family->type)]).push_back('\n');
-    std::vector<const Series*> rows;
-    for (const Series& series : family->series) rows.push_back(&series);
-    std::sort(rows.begin(), rows.end(),
-              [](const Series* a, const Series* b) { return a->labels < b->labels; });
-    for (const Series* series : rows) show(*family, *series, out);
-  }
+  for (const Family* family : sorted) show(*family, out);
   return out;
 }
 

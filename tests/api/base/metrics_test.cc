@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <thread>
+#include <vector>
 
 namespace keelson::base {
 namespace {
@@ -50,6 +51,36 @@ TEST(Metrics, HistogramBucketsAreCumulativeAndIncludeTheirBound) {
             "h_seconds_bucket{le=\"+Inf\"} 5\n"
             "h_seconds_sum 9.0066\n"
             "h_seconds_count 5\n");
+}
+
+TEST(Metrics, ManyObservationsAtOnceAndBySharedShards) {
+  Registry registry;
+  Histogram& h = registry.histogram("h", "H.", {1, 2});
+  h.observe(1.5, 40);
+  EXPECT_EQ(h.bucket(1), 40u);
+  EXPECT_EQ(h.sum(), 60.0);
+  // More threads than shards: the last ones share one, four at a time.
+  for (int round = 0; round < 8; ++round) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 1000; ++n) h.observe(3);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_EQ(h.bucket(0), 0u);
+  EXPECT_EQ(h.bucket(2), 32000u);
+  EXPECT_EQ(h.sum(), 60.0 + 96000.0);
+}
+
+TEST(Metrics, AComputedFamilyShowsWhatThereIs) {
+  Registry registry;
+  std::vector<Sample> samples;
+  registry.computed_family("g", "G.", [&] { return samples; });
+  EXPECT_EQ(registry.text(), "");
+  samples = {{{{"l", "a"}}, 1}, {{{"l", "b"}}, 0}};
+  EXPECT_EQ(registry.text(), "# HELP g G.\n# TYPE g gauge\ng{l=\"a\"} 1\ng{l=\"b\"} 0\n");
 }
 
 // The forms that Go's strconv gives, taken from pages of a running etcd.
