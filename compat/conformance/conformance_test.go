@@ -4,7 +4,6 @@ import (
 	"flag"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -43,17 +42,17 @@ func runAll(t *testing.T, kind harness.Kind) {
 		return
 	}
 	for name, script := range parseAll(t) {
-		if slices.Contains(script.Servers, kind) {
+		if script.RunsOn(kind) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				runScript(t, script, kind)
+				runScript(t, script, harness.Options{Kind: kind, Flags: script.Flags})
 			})
 		}
 	}
 }
 
-func runScript(t *testing.T, script *Script, kind harness.Kind) {
-	server := harness.Start(t, harness.Options{Kind: kind, Flags: script.Flags})
+func runScript(t *testing.T, script *Script, options harness.Options) *harness.Server {
+	server := harness.Start(t, options)
 	s, err := newSession(server)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +65,7 @@ func runScript(t *testing.T, script *Script, kind harness.Kind) {
 			}
 		})
 		if !ok && t.Failed() && s.conn == nil {
-			return
+			return server
 		}
 	}
 	if *rewrite && !t.Failed() {
@@ -74,6 +73,7 @@ func runScript(t *testing.T, script *Script, kind harness.Kind) {
 			t.Fatal(err)
 		}
 	}
+	return server
 }
 
 func runCommand(t *testing.T, s *session, script *Script, command *Command) {
@@ -102,7 +102,7 @@ var (
 
 // forKind hides what is not compared on a kind: only etcd and native have Raft's terms and a file.
 func forKind(text string, kind harness.Kind) string {
-	if kind == harness.Memory {
+	if kind == harness.Memory || kind == harness.Hostile {
 		return dbSize.ReplaceAllString(term.ReplaceAllString(text, "term:T"), "")
 	}
 	return text

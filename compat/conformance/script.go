@@ -5,6 +5,7 @@ package conformance
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"keelson/compat/harness"
@@ -34,6 +35,15 @@ type Command struct {
 	Expected   string
 	Actual     string // filled by a run
 	source     []string
+}
+
+// RunsOn tells whether a kind runs the script. The hostile log shows no client what it does, and keeps
+// its state, so it runs all that native runs.
+func (s *Script) RunsOn(kind harness.Kind) bool {
+	if kind == harness.Hostile {
+		kind = harness.Native
+	}
+	return slices.Contains(s.Servers, kind)
 }
 
 // item is a verbatim line or a command.

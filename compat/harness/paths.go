@@ -37,6 +37,16 @@ func KeelsonBinary() (string, error) {
 	return executable(path, "run ./dev build, or set KEELSON_BIN")
 }
 
+// TestBinary gives a program that is built for the tests, by its path in the build folder:
+// KEELSON_BUILD, or the release build's.
+func TestBinary(path string) (string, error) {
+	build := os.Getenv("KEELSON_BUILD")
+	if build == "" {
+		build = filepath.Join(Root(), "build", "release")
+	}
+	return executable(filepath.Join(build, path), "run ./dev build, or set KEELSON_BUILD")
+}
+
 func executable(path, advice string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -27,6 +27,9 @@ const (
 	Native Kind = "native"
 	// Memory is Keelson with the log in memory: it forgets at a restart.
 	Memory Kind = "memory"
+	// Hostile is Keelson on the hostile log of the tests (tests/hostile): it does all that a log may
+	// do and no client may notice, by the seed in KEELSON_SEED. It keeps what it has at a restart.
+	Hostile Kind = "hostile"
 )
 
 // Options says how to start a server.
@@ -92,11 +95,7 @@ func newServer(options Options) (*Server, error) {
 		options.ReadyTimeout = 30 * time.Second
 	}
 	if options.Binary == "" {
-		if options.Kind == Etcd {
-			options.Binary, err = Tool("etcd")
-		} else {
-			options.Binary, err = KeelsonBinary()
-		}
+		options.Binary, err = binary(options.Kind)
 	}
 	return &Server{
 		Options:   options,
@@ -107,6 +106,17 @@ func newServer(options Options) (*Server, error) {
 	}, err
 }
 
+func binary(kind Kind) (string, error) {
+	switch kind {
+	case Etcd:
+		return Tool("etcd")
+	case Hostile:
+		return TestBinary("tests/hostile/hostile_server")
+	default:
+		return KeelsonBinary()
+	}
+}
+
 func (s *Server) arguments() []string {
 	out := []string{
 		"--name=default", "--data-dir=" + s.DataDir,
@@ -114,7 +124,11 @@ func (s *Server) arguments() []string {
 		"--listen-peer-urls=" + s.PeerURL, "--initial-advertise-peer-urls=" + s.PeerURL,
 		"--initial-cluster=default=" + s.PeerURL,
 	}
-	if s.Kind != Etcd {
+	switch s.Kind {
+	case Etcd:
+	case Hostile: // its log is built in
+		out = append(out, "--backend="+string(Memory))
+	default:
 		out = append(out, "--backend="+string(s.Kind))
 	}
 	if s.TLS != nil {

@@ -23,18 +23,20 @@ class SourceRows final : public backends::CheckpointReader {
   const backends::CheckpointSource& source_;
 };
 
-model::MembershipChange first_member(MemberId member) {
+constexpr std::string_view kNobodysKey("\0of no client", 13);
+
+model::MembershipChange first_member(const HostileOptions& options) {
   model::MembershipChange change;
-  change.member = member;
-  change.peer_urls = {"http://127.0.0.1:2380"};
+  change.member = options.member;
+  change.peer_urls = options.peer_urls;
   return change;
 }
 
 }  // namespace
 
 HostileLog::HostileLog(HostileOptions options)
-    : options_(options),
-      random_(options.seed),
+    : options_(std::move(options)),
+      random_(options_.seed),
       reference_(std::make_unique<engine::Engine>(engine::EngineOptions{})) {}
 
 HostileLog::~HostileLog() {
@@ -43,12 +45,34 @@ HostileLog::~HostileLog() {
 
 std::string HostileLog::start(backends::LogListener& listener) {
   listener_ = &listener;
-  Entry member;
-  member.kind = backends::EntryKind::kMembership;
-  remember(std::move(member));
-  hand_out(0);
+  if (options_.saved.empty()) {
+    Entry member;
+    member.kind = backends::EntryKind::kMembership;
+    remember(std::move(member));
+    hand_out(0);
+  } else {
+    recover();
+  }
   regain_leadership();
   return "";
+}
+
+void HostileLog::recover() {
+  const size_t in_checkpoint = below(options_.saved.size() + 1);
+  for (const Entry& saved : options_.saved) {
+    Entry entry = saved;
+    entry.proposal = 0;  // proposed by a process that is gone
+    apply_to_reference(entry);
+    history_.push_back(std::move(entry));
+    if (history_.size() != in_checkpoint) continue;
+    ++counts_.installs;
+    install(false);
+  }
+  {
+    std::scoped_lock lock(mutex_);
+    term_ = history_.back().term;
+  }
+  hand_out(in_checkpoint);
 }
 
 void HostileLog::append(std::vector<backends::Proposal> proposals) {
@@ -78,10 +102,16 @@ Index HostileLog::applied() const {
   return applied_;
 }
 
+bool HostileLog::busy() const {
+  std::scoped_lock lock(mutex_);
+  return !queue_.empty() || !barriers_.empty();
+}
+
 backends::LogStatus HostileLog::status() {
   std::scoped_lock lock(mutex_);
   backends::LogStatus status;
   status.last = status.committed = committed_;
+  status.term = term_;
   if (leads_) status.leader = options_.member;
   return status;
 }
@@ -149,6 +179,44 @@ void HostileLog::step() {
   }
 }
 
+void HostileLog::benign_step() {
+  switch (below(32)) {
+    case 0:
+    case 1:
+      return commit_nothing();
+    case 2:
+    case 3:
+      if (reference_->lease_ids().empty()) begin_term();
+      return;
+    case 4:
+    case 5:
+      if (!reference_->lease_ids().empty() || reference_->compact_revision() >= 0) return;
+      // The rarer, the more there is to copy.
+      if (below(2 + history_.size() / 64) != 0) return;
+      ++counts_.installs;
+      return install(false);
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+    case 11:
+    case 12:
+      return answer_barriers(false);
+    default:
+      return commit(take_queue(false));
+  }
+}
+
+// Another member deletes a key that is not there.
+void HostileLog::commit_nothing() {
+  model::DeleteRangeRequest remove;
+  remove.key = kNobodysKey;
+  model::Command command;
+  command.body = remove;
+  commit_foreign(command);
+}
+
 void HostileLog::settle() {
   regain_leadership();
   commit(take_queue(true));
@@ -186,13 +254,14 @@ void HostileLog::remember(Entry entry) {
   entry.index = Index(history_.size() + 1);
   entry.term = term_;
   apply_to_reference(entry);
+  if (options_.on_commit) options_.on_commit(entry);
   history_.push_back(std::move(entry));
 }
 
 void HostileLog::apply_to_reference(const Entry& entry) {
   model::Command command;
   if (entry.kind == backends::EntryKind::kMembership) {
-    command.body = first_member(options_.member);
+    command.body = first_member(options_);
   } else if (entry.kind == backends::EntryKind::kCommand) {
     KEELSON_CHECK(engine::decode_command(entry.data, command), "the store wrote this entry");
   }
@@ -205,7 +274,7 @@ void HostileLog::hand_out(size_t from) {
     std::scoped_lock lock(mutex_);
     committed_ = Index(history_.size());
   }
-  model::MembershipChange change = first_member(options_.member);
+  model::MembershipChange change = first_member(options_);
   std::vector<backends::LogEntry> entries;
   for (size_t i = from; i < history_.size(); ++i) {
     backends::LogEntry& out = entries.emplace_back();
@@ -253,9 +322,18 @@ void HostileLog::lose_leadership() {
 void HostileLog::regain_leadership() {
   {
     std::scoped_lock lock(mutex_);
-    if (std::exchange(leads_, true)) return;
+    if (leads_) return;
   }
-  term_ = term_.next();
+  begin_term();
+}
+
+void HostileLog::begin_term() {
+  {
+    std::scoped_lock lock(mutex_);
+    leads_ = true;
+    term_ = term_.next();
+  }
+  ++counts_.terms;
   listener_->on_leadership({options_.member, true, term_});
   Entry empty;
   empty.kind = backends::EntryKind::kEmpty;

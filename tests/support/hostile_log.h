@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -22,15 +23,31 @@
 
 namespace keelson::tests {
 
+struct HostileEntry {
+  Index index;
+  Term term;
+  backends::EntryKind kind = backends::EntryKind::kCommand;
+  std::string data;
+  backends::ProposalId proposal = 0;
+};
+
 struct HostileOptions {
   uint64_t seed = 0;
   MemberId member{1};
+  std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
   bool installs = true;     // foreign checkpoints
   bool truncations = true;  // going back in time
+  // What an earlier log committed. start() hands it out again: the first part, of a length that the
+  // seed chooses, as a checkpoint, the rest as entries.
+  std::vector<HostileEntry> saved = {};
+  // Sees each new entry before it is handed out, in order; may be empty.
+  std::function<void(const HostileEntry&)> on_commit = {};
 };
 
 class HostileLog final : public backends::Log {
  public:
+  using Entry = HostileEntry;
+
   explicit HostileLog(HostileOptions options);
   ~HostileLog() override;
 
@@ -43,6 +60,12 @@ class HostileLog final : public backends::Log {
 
   // One act, chosen by the seed.
   void step();
+  // One act that no client may notice, chosen by the seed: a piece of the queue is committed,
+  // barriers are answered, an entry of another member comes that changes nothing, a new term begins
+  // or the state is installed again from a checkpoint. The last two start the time of leases anew,
+  // so they wait until there are none; and a checkpoint lacks the hashes of compactions, which
+  // HashKV shows, so none comes after a compaction.
+  void benign_step();
   // Leads again, commits what is queued, answers every barrier.
   void settle();
   // Commits what is queued and nothing else.
@@ -55,24 +78,21 @@ class HostileLog final : public backends::Log {
   void commit_foreign(const model::Command& command);
   void install_foreign();
   void go_back();
+  // This member is elected once more, with no gap.
+  void begin_term();
 
-  struct Entry {
-    Index index;
-    Term term;
-    backends::EntryKind kind = backends::EntryKind::kCommand;
-    std::string data;
-    backends::ProposalId proposal = 0;
-  };
   // What is committed now. REQUIRES: no step is going on.
   const std::vector<Entry>& history() const { return history_; }
   const engine::Engine& reference() const { return *reference_; }
   // Proposals that were refused: they must never have had an effect.
   const std::set<backends::ProposalId>& refused() const { return refused_; }
   Index applied() const;
+  // Whether a proposal or a barrier waits. From any thread.
+  bool busy() const;
 
   struct Counts {
     int commits = 0, refusals = 0, doubts = 0, late = 0, failed_barriers = 0, losses = 0,
-        foreign = 0, installs = 0, truncations = 0;
+        foreign = 0, installs = 0, truncations = 0, terms = 0;
   };
   const Counts& counts() const { return counts_; }
 
@@ -80,6 +100,8 @@ class HostileLog final : public backends::Log {
   std::vector<backends::Proposal> take_queue(bool all);
   void commit(std::vector<backends::Proposal> proposals);
   void hand_out(size_t from);
+  void recover();
+  void commit_nothing();
   void remember(Entry entry);
   void apply_to_reference(const Entry& entry);
   void answer_barriers(bool fail);
@@ -90,18 +112,18 @@ class HostileLog final : public backends::Log {
   backends::LogListener* listener_ = nullptr;
   std::mt19937_64 random_;
 
-  mutable std::mutex mutex_;  // of the four below and of leads_
+  mutable std::mutex mutex_;  // of all down to the empty line
   std::deque<backends::Proposal> queue_;
   std::vector<base::Done<backends::BarrierReply>> barriers_;
   Index applied_, committed_;
   bool leads_ = false;
   bool stopped_ = false;
+  Term term_{1};  // read without the mutex where it is written
 
   std::vector<backends::Proposal> doubtful_;  // said to be unknown, may still be committed
   std::vector<Entry> history_;
   std::unique_ptr<engine::Engine> reference_;
   std::set<backends::ProposalId> refused_;
-  Term term_{1};
   Counts counts_;
   int foreign_keys_ = 0;
 };

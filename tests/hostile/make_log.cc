@@ -1,0 +1,44 @@
+// In the place of shim/main's own choice of the log: whatever --backend says, the hostile log.
+#include "shim/main/make_log.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "backends/native/snapshot_file.h"
+#include "tests/hostile/driven_log.h"
+
+namespace keelson::main {
+namespace {
+
+uint64_t seed_from_environment() {
+  const char* text = std::getenv("KEELSON_SEED");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
+}
+
+}  // namespace
+
+std::string make_log(const ServeOptions& options, const Runtime& runtime, ChosenLog& out) {
+  std::filesystem::create_directories(options.data_dir);
+  tests::DrivenOptions driven;
+  driven.seed = seed_from_environment();
+  driven.peer_urls = options.peer_urls;
+  driven.journal = options.data_dir + "/journal";
+  driven.report = [&logger = runtime.logger,
+                   seed = driven.seed](const tests::HostileLog::Counts& counts) {
+    KEELSON_LOG(logger, kInfo, "hostile log ends", {"seed", seed}, {"commits", counts.commits},
+                {"foreign", counts.foreign}, {"terms", counts.terms},
+                {"installs", counts.installs});
+  };
+  const MemberId member = driven.member;
+  out.log = std::make_unique<tests::DrivenLog>(std::move(driven), runtime.threads);
+  out.open_snapshot = [dir = options.data_dir, &files = runtime.files,
+                       &logger = runtime.logger](const backends::CheckpointSource& source) {
+    return native::make_snapshot(source, files, dir, logger);
+  };
+  out.cluster_id = [] { return ClusterId(1); };
+  out.member_id = [member] { return member; };
+  return "";
+}
+
+}  // namespace keelson::main
