@@ -138,6 +138,7 @@ void ReplicatedStore::apply_entry(Work& work, base::MonotonicTime& now) {
                 {"expected-duration", options_.slow_apply});
   }
   if (!work.pending.done) return;
+  metrics_.requested(command, true, seconds(end - work.pending.started));
   Answer answer{std::move(work.pending.done), model::Reply{.error = applied.error,
                                                            .revision = applied.revision,
                                                            .term = work.term,

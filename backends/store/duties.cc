@@ -22,6 +22,8 @@ void ReplicatedStore::expire_waiting(base::MonotonicTime now) {
   base::MonotonicTime limit{now.since_start - request_timeout()};
   for (Pending& pending : pending_.expire(limit)) {
     metrics_.proposals_failed.add();
+    metrics_.requested(pending.command, false,
+                       std::chrono::duration<double>(now - pending.started).count());
     if (pending.done) std::move(pending.done)(failed(model::Error::kTimeout));
   }
   std::vector<WaitingRead> reads = waiters_.expire(limit);

@@ -26,46 +26,75 @@ bool serializable(const std::vector<model::RequestOp>& ops) {
   return true;
 }
 
-// Keeps the engine that the cursor reads from.
+// Counts one read that keeps a state of its own.
+class OpenRead {
+ public:
+  explicit OpenRead(base::Gauge& open) : open_(open) { open_.add(1); }
+  ~OpenRead() { open_.add(-1); }
+  OpenRead(const OpenRead&) = delete;
+  OpenRead& operator=(const OpenRead&) = delete;
+
+ private:
+  base::Gauge& open_;
+};
+
+// Keeps the engine that the cursor reads from, and sums up the time that the reading takes.
 class HeldCursor final : public model::RangeCursor {
  public:
-  HeldCursor(std::shared_ptr<engine::Engine> engine, std::unique_ptr<model::RangeCursor> cursor)
-      : engine_(std::move(engine)), cursor_(std::move(cursor)) {}
+  HeldCursor(std::shared_ptr<engine::Engine> engine, std::unique_ptr<model::RangeCursor> cursor,
+             base::Gauge& open, ReadTimer& timer)
+      : open_(open), engine_(std::move(engine)), cursor_(std::move(cursor)), timer_(timer) {}
+  ~HeldCursor() override { timer_.stream_done(spent_, last_); }
   Chunk next(size_t max_keys, size_t max_bytes) override {
-    return cursor_->next(max_keys, max_bytes);
+    base::MonotonicTime begun = timer_.now();
+    Chunk chunk = cursor_->next(max_keys, max_bytes);
+    spent_ += timer_.now() - begun;
+    last_ = chunk.last;
+    return chunk;
   }
 
  private:
+  OpenRead open_;
   std::shared_ptr<engine::Engine> engine_;
   std::unique_ptr<model::RangeCursor> cursor_;
+  ReadTimer& timer_;
+  base::Duration spent_{0};
+  bool last_ = false;
 };
 
 // Keeps the pinned rows that the reader streams.
 class HeldSnapshot final : public model::SnapshotReader {
  public:
   HeldSnapshot(std::unique_ptr<backends::CheckpointSource> source,
-               std::unique_ptr<model::SnapshotReader> reader)
-      : source_(std::move(source)), reader_(std::move(reader)) {}
+               std::unique_ptr<model::SnapshotReader> reader, base::Gauge& open)
+      : open_(open), source_(std::move(source)), reader_(std::move(reader)) {}
   uint64_t size() const override { return reader_->size(); }
   model::Error read(size_t max_bytes, std::string& out) override {
     return reader_->read(max_bytes, out);
   }
 
  private:
+  OpenRead open_;
   std::unique_ptr<backends::CheckpointSource> source_;
   std::unique_ptr<model::SnapshotReader> reader_;
 };
 
 }  // namespace
 
-model::Reply ReplicatedStore::evaluate(const model::RangeRequest& request) {
+model::Reply ReplicatedStore::evaluate(const model::RangeRequest& request, ReadTimer::Read read) {
   metrics_.ranges.add();
-  return reply_of(slot_, [&](engine::Engine& engine) { return engine.range(request); });
+  model::Reply reply =
+      reply_of(slot_, [&](engine::Engine& engine) { return engine.range(request); });
+  read_timer_.range_done(read, reply.error == model::Error::kNone);
+  return reply;
 }
 
-model::Reply ReplicatedStore::evaluate(const model::TxnRequest& txn) {
+model::Reply ReplicatedStore::evaluate(const model::TxnRequest& txn, ReadTimer::Read read) {
   metrics_.ranges.add(txn.success.size());
-  return reply_of(slot_, [&](engine::Engine& engine) { return engine.read_txn(txn); });
+  model::Reply reply =
+      reply_of(slot_, [&](engine::Engine& engine) { return engine.read_txn(txn); });
+  read_timer_.txn_done(read, reply.error == model::Error::kNone);
+  return reply;
 }
 
 // Calls `done` with kNone once everything acknowledged before is visible. Where that has to wait,
@@ -101,24 +130,34 @@ void ReplicatedStore::run_waiting(std::vector<WaitingRead> reads, model::Error e
 }
 
 void ReplicatedStore::range(const model::RangeRequest& request, ReplyDone done) {
-  if (request.serializable) return std::move(done)(evaluate(request));
+  ReadTimer::Read read = read_timer_.ask(request.range().single());
+  if (request.serializable) return std::move(done)(evaluate(request, read));
   after_barrier(
-      [this, request, done = std::move(done)](model::Error error) mutable {
-        std::move(done)(error == model::Error::kNone ? evaluate(request) : failed(error));
+      [this, request, read, done = std::move(done)](model::Error error) mutable {
+        if (error != model::Error::kNone) {
+          read_timer_.range_refused(read);
+          return std::move(done)(failed(error));
+        }
+        read_timer_.begin(read);
+        std::move(done)(evaluate(request, read));
       },
       !request.range().single());
 }
 
 void ReplicatedStore::read_only_txn(model::Command command, ReplyDone done) {
+  ReadTimer::Read read = read_timer_.ask(false);
   const auto& txn = std::get<model::TxnRequest>(command.body);
   if (serializable(txn.success) && serializable(txn.failure)) {
-    return std::move(done)(evaluate(txn));
+    return std::move(done)(evaluate(txn, read));
   }
   after_barrier(
-      [this, command = std::move(command), done = std::move(done)](model::Error error) mutable {
-        std::move(done)(error == model::Error::kNone
-                            ? evaluate(std::get<model::TxnRequest>(command.body))
-                            : failed(error));
+      [this, command = std::move(command), read,
+       done = std::move(done)](model::Error error) mutable {
+        if (error != model::Error::kNone) {
+          read_timer_.txn_refused(read);
+          return std::move(done)(failed(error));
+        }
+        std::move(done)(evaluate(std::get<model::TxnRequest>(command.body), read));
       },
       true);
 }
@@ -131,9 +170,13 @@ void ReplicatedStore::range_stream(const model::RangeRequest& request,
     std::shared_ptr<engine::Engine> engine = slot_.share();
     std::unique_ptr<model::RangeCursor> cursor;
     error = engine->open_cursor(request, cursor);
-    if (error != model::Error::kNone) return std::move(done)(CursorReply{error, nullptr});
+    if (error != model::Error::kNone) {
+      read_timer_.stream_done(base::Duration(0), false);
+      return std::move(done)(CursorReply{error, nullptr});
+    }
     std::move(done)(
-        CursorReply{error, std::make_unique<HeldCursor>(std::move(engine), std::move(cursor))});
+        CursorReply{error, std::make_unique<HeldCursor>(std::move(engine), std::move(cursor),
+                                                        metrics_.open_reads, read_timer_)});
   };
   if (request.serializable) return std::move(open)(model::Error::kNone);
   after_barrier(std::move(open), true);
@@ -221,7 +264,8 @@ void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>
     metrics_.snapshot_seconds.observe(
         std::chrono::duration<double>(parts_.clock.now() - start).count());
     if (reader == nullptr) return std::move(done)(nullptr);
-    std::move(done)(std::make_unique<HeldSnapshot>(std::move(source), std::move(reader)));
+    std::move(done)(
+        std::make_unique<HeldSnapshot>(std::move(source), std::move(reader), metrics_.open_reads));
   });
 }
 

@@ -40,6 +40,7 @@ ReplicatedStore::ReplicatedStore(StoreOptions options, StoreParts parts)
     : options_(std::move(options)),
       parts_(parts),
       metrics_(parts.metrics),
+      read_timer_(parts.clock, parts.metrics),
       slot_(make_engine(options_)),
       pending_({options_.limits.max_queued_proposals, options_.max_queued_bytes}) {
   set_identity(options_.cluster_id, options_.member_id);
@@ -171,7 +172,10 @@ void ReplicatedStore::on_failed(std::span<const backends::ProposalId> proposals,
                        : stopped_                               ? model::Error::kStopped
                                                                 : model::Error::kTimeout;
   metrics_.proposals_failed.add(lost.size());
+  base::MonotonicTime now = parts_.clock.now();
   for (Pending& pending : lost) {
+    metrics_.requested(pending.command, false,
+                       std::chrono::duration<double>(now - pending.started).count());
     if (pending.done) std::move(pending.done)(failed(error));
   }
 }
@@ -286,6 +290,49 @@ void ReplicatedStore::register_computed() {
          [this] { return static_cast<double>(status().db_size); });
   figure("etcd_mvcc_db_total_size_in_use_in_bytes", "Used size of the database.", false,
          [this] { return static_cast<double>(status().db_size_in_use); });
+  figure("etcd_server_is_learner", "1 when this member is a learner.", false, [this] {
+    for (const model::Member& member : members()) {
+      if (member.id == local_id()) return member.is_learner ? 1.0 : 0.0;
+    }
+    return 0.0;
+  });
+  r.computed_family("etcd_network_known_peers", "Members known, this one among them; always 1.",
+                    [this] { return known_peers(); });
+  r.computed_family("etcd_debugging_server_alarms", "Alarms that are raised: 1 by member and type.",
+                    [this] { return raised_alarms(); });
+}
+
+std::vector<base::Sample> ReplicatedStore::known_peers() {
+  std::vector<base::Sample> out;
+  for (const model::Member& member : members()) {
+    out.push_back(
+        {{{"Local", base::hex_id(local_id().value())}, {"Remote", base::hex_id(member.id.value())}},
+         1});
+  }
+  return out;
+}
+
+// etcd counts up at each activation and down at each end, and knows a series once it was used. Here
+// are the alarms of the moment, and a 0 for those that this member could raise.
+std::vector<base::Sample> ReplicatedStore::raised_alarms() {
+  std::vector<base::Sample> out;
+  auto add = [&](MemberId member, model::AlarmType type, double value) {
+    std::string name = type == model::AlarmType::kNone      ? "NONE"
+                       : type == model::AlarmType::kNoSpace ? "NOSPACE"
+                       : type == model::AlarmType::kCorrupt
+                           ? "CORRUPT"
+                           : std::to_string(static_cast<int32_t>(type));
+    out.push_back({{{"alarm_type", name}, {"server_id", base::hex_id(member.value())}}, value});
+  };
+  std::vector<model::AlarmMember> alarms = slot_.read()->alarms();
+  for (const model::AlarmMember& alarm : alarms) add(alarm.member, alarm.type, 1);
+  for (model::AlarmType type : {model::AlarmType::kNoSpace, model::AlarmType::kCorrupt}) {
+    bool raised = std::any_of(alarms.begin(), alarms.end(), [&](const model::AlarmMember& alarm) {
+      return alarm.member == local_id() && alarm.type == type;
+    });
+    if (!raised) add(local_id(), type, 0);
+  }
+  return out;
 }
 
 std::unique_ptr<RunningStore> make_store(StoreOptions options, StoreParts parts) {

@@ -25,6 +25,7 @@
 #include "backends/store/engine_slot.h"
 #include "backends/store/make_store.h"
 #include "backends/store/pending_table.h"
+#include "backends/store/read_timer.h"
 #include "backends/store/read_waiters.h"
 #include "backends/store/store_metrics.h"
 #include "backends/store/worker.h"
@@ -109,8 +110,8 @@ class ReplicatedStore final : public RunningStore,
   std::unique_ptr<backends::CheckpointSource> checkpoint() override;
 
   // Reads.
-  model::Reply evaluate(const model::RangeRequest& request);
-  model::Reply evaluate(const model::TxnRequest& txn);
+  model::Reply evaluate(const model::RangeRequest& request, ReadTimer::Read read);
+  model::Reply evaluate(const model::TxnRequest& txn, ReadTimer::Read read);
   void read_only_txn(model::Command command, ReplyDone done);
   template <class Done>
   void after_barrier(Done done, bool heavy);
@@ -149,6 +150,8 @@ class ReplicatedStore final : public RunningStore,
   void set_ready();
   void end_everything();
   void register_computed();
+  std::vector<base::Sample> known_peers();
+  std::vector<base::Sample> raised_alarms();
 
   base::Duration request_timeout() const {
     return std::chrono::seconds(5) + 2 * options_.election_timeout;
@@ -157,6 +160,7 @@ class ReplicatedStore final : public RunningStore,
   StoreOptions options_;
   StoreParts parts_;
   StoreMetrics metrics_;
+  ReadTimer read_timer_;
   model::EventSink* sink_ = nullptr;
   EngineSlot slot_;
   PendingTable pending_;

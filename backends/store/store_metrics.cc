@@ -27,7 +27,23 @@ constexpr std::string_view kOps[] = {"",
                                      ""};
 static_assert(std::size(kOps) == std::variant_size_v<model::Command::Body>);
 
+const char* text(bool success) {
+  return success ? "true" : "false";
+}
+
 }  // namespace
+
+base::Histogram& request_seconds(base::Registry& registry, std::string_view type, bool success) {
+  return registry.histogram("etcd_server_request_duration_seconds",
+                            "From a request's coming into the store to its outcome.",
+                            doubling(.001, 14),
+                            {{"type", std::string(type)}, {"success", text(success)}});
+}
+
+base::Histogram& range_seconds(base::Registry& registry, bool success) {
+  return registry.histogram("etcd_server_range_duration_seconds", "Reading one range.",
+                            doubling(.0001, 20), {{"success", text(success)}});
+}
 
 StoreMetrics::StoreMetrics(base::Registry& r)
     : proposals_failed(r.counter("etcd_server_proposals_failed_total", "Proposals that failed.")),
@@ -66,19 +82,25 @@ StoreMetrics::StoreMetrics(base::Registry& r)
       snapshot_seconds(r.histogram("etcd_disk_backend_snapshot_duration_seconds",
                                    "Making a snapshot.", doubling(.01, 17))),
       defrag_seconds(r.histogram("etcd_disk_backend_defrag_duration_seconds", "Defragmenting.",
-                                 doubling(.1, 13))) {
+                                 doubling(.1, 13))),
+      defrag_inflight(
+          r.gauge("etcd_disk_defrag_inflight", "1 while the database is defragmented.")),
+      open_reads(r.gauge("etcd_mvcc_db_open_read_transactions",
+                         "Streams of ranges and snapshots that are being read.")) {
   for (size_t i = 0; i < ops_.size(); ++i) {
-    if (!kOps[i].empty()) ops_[i] = add_op(r, kOps[i]);
+    if (kOps[i].empty()) continue;
+    ops_[i] = add_op(r, kOps[i]);
+    requests_[i] = {&request_seconds(r, kOps[i], true), &request_seconds(r, kOps[i], false)};
   }
 }
 
 StoreMetrics::Op StoreMetrics::add_op(base::Registry& registry, std::string_view op) {
-  auto series = [&](const char* success) {
-    return &registry.histogram("etcd_server_apply_duration_seconds", "Applying one command.",
-                               doubling(.0001, 20),
-                               {{"op", std::string(op)}, {"success", success}, {"version", "v3"}});
+  auto series = [&](bool success) {
+    return &registry.histogram(
+        "etcd_server_apply_duration_seconds", "Applying one command.", doubling(.0001, 20),
+        {{"op", std::string(op)}, {"success", text(success)}, {"version", "v3"}});
   };
-  return Op{series("true"), series("false")};
+  return Op{series(true), series(false)};
 }
 
 void StoreMetrics::applied(const model::Command& command, bool success, double duration) {
@@ -98,6 +120,11 @@ void StoreMetrics::applied(const model::Command& command, bool success, double d
   } else if (std::holds_alternative<model::LeaseRevokeRequest>(command.body)) {
     leases_revoked.add();
   }
+}
+
+void StoreMetrics::requested(const model::Command& command, bool success, double duration) {
+  const Op& op = requests_[command.body.index()];
+  if (op.done != nullptr) (success ? op.done : op.failed)->observe(duration);
 }
 
 void StoreMetrics::published(std::span<const model::RevisionEvents> batch) {
