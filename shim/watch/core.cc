@@ -13,6 +13,11 @@ constexpr std::string_view kEmptyRange = "mvcc: watcher range is empty";
 constexpr std::string_view kDuplicateId = "mvcc: duplicate watch ID provided on the WatchStream";
 // The term only changes with an election; headers may lag behind one by this much.
 constexpr base::Duration kTermAge = std::chrono::seconds(1);
+
+base::Histogram& send_loop(base::Registry& registry, const std::string& name, const char* help) {
+  return registry.histogram("etcd_debugging_server_watch_send_loop_" + name, help,
+                            base::Histogram::exponential(.001, 2, 14));
+}
 }  // namespace
 
 Metrics::Metrics(base::Registry& registry)
@@ -24,15 +29,19 @@ Metrics::Metrics(base::Registry& registry)
       pending_events(registry.gauge("etcd_debugging_mvcc_pending_events_total",
                                     "Total number of pending events to be sent.")),
       events(registry.counter("etcd_debugging_mvcc_events_total",
-                              "Total number of events sent by this member.")) {}
+                              "Total number of events sent by this member.")),
+      control_seconds(
+          send_loop(registry, "control_stream_duration_seconds", "Answering a watch request.")),
+      message_seconds(
+          send_loop(registry, "watch_stream_duration_seconds", "Sending a message of events.")),
+      event_seconds(
+          send_loop(registry, "watch_stream_duration_per_event_seconds", "Sending an event.")),
+      tick_seconds(send_loop(registry, "progress_duration_seconds",
+                             "Telling a stream's watches of their progress.")) {}
 
 Core::Core(const HubOptions& options, model::Store& store, model::Cluster& cluster,
            base::Random& random, base::Registry& metrics)
-    : options_(options),
-      store_(store),
-      cluster_(cluster),
-      random_(random),
-      metrics_(metrics) {
+    : options_(options), store_(store), cluster_(cluster), random_(random), metrics_(metrics) {
   KEELSON_CHECK(options_.message_bytes + 64 < options_.fragment_bytes,
                 "only a single revision may be long enough for fragments");
 }
@@ -99,6 +108,9 @@ void Core::answer(Stream& stream, Revision header, const Answer& answer) {
   std::string head;
   heads_.append(header, answer, head);
   stream.sink->send(base::Payload(std::move(head)));
+  // As etcd has it: progress and the end by compaction come from the watches themselves.
+  const bool asked = answer.created || (answer.canceled && answer.compact_revision == 0);
+  ++(asked ? turn_.controls : turn_.messages);
 }
 
 void Core::refuse(Stream& stream, std::string_view reason) {
@@ -257,6 +269,20 @@ bool Core::serve(base::MonotonicTime now) {
   answer_progress_requests();
   tick();
   return !history_.empty() || !dirty_.empty();
+}
+
+void Core::end_turn(base::Duration took) {
+  auto [controls, messages, events, ticks] = std::exchange(turn_, {});
+  const size_t all = controls + messages + ticks;
+  if (all == 0) return;
+  const double share = std::chrono::duration<double>(took).count() / static_cast<double>(all);
+  if (controls != 0) metrics_.control_seconds.observe(share, controls);
+  if (ticks != 0) metrics_.tick_seconds.observe(share, ticks);
+  if (messages == 0) return;
+  metrics_.message_seconds.observe(share, messages);
+  const double each =
+      share * static_cast<double>(messages) / static_cast<double>(std::max(events, messages));
+  metrics_.event_seconds.observe(each, messages);
 }
 
 std::optional<base::MonotonicTime> Core::next_deadline() const {

@@ -72,6 +72,12 @@ struct Metrics {
   base::Gauge& slow_watchers;   // reading history
   base::Gauge& pending_events;  // in blocks that some watcher has not been given
   base::Counter& events;
+  // Of a turn's time, the share of each answer to a request, message of events, event, and tick of
+  // a stream's progress.
+  base::Histogram& control_seconds;
+  base::Histogram& message_seconds;
+  base::Histogram& event_seconds;
+  base::Histogram& tick_seconds;
 };
 
 // Everything handed in outlives the core. Not thread-safe.
@@ -112,6 +118,10 @@ class Core {
   size_t take_ended() { return std::exchange(ended_, 0); }
   // Messages with events sent since the last call.
   size_t take_sent() { return std::exchange(sent_, 0); }
+  // What was sent since the last end_turn(): messages, and ticks of progress.
+  size_t turn_messages() const { return turn_.controls + turn_.messages + turn_.ticks; }
+  // Notes that sending it took so long.
+  void end_turn(base::Duration took);
   // Checks rules 7 and 9 and the lists over the whole state; for tests.
   void check() const;
 
@@ -173,6 +183,9 @@ class Core {
   bool leader_ = true;
   size_t ended_ = 0;
   size_t sent_ = 0;
+  struct {
+    size_t controls = 0, messages = 0, events = 0, ticks = 0;
+  } turn_;
   base::MonotonicTime now_;
 
   absl::btree_map<StreamId, std::unique_ptr<Stream>> streams_;

@@ -182,6 +182,8 @@ void Core::send_fragments(Watcher& watcher, Revision header, const base::Slice& 
 void Core::sent(Watcher& watcher, base::Payload message, size_t events) {
   watcher.sent_since_tick = true;
   ++sent_;
+  ++turn_.messages;
+  turn_.events += events;
   metrics_.events.add(events);
   watcher.stream->sink->send(std::move(message));
 }

@@ -7,6 +7,14 @@
 
 namespace keelson::watch {
 
+namespace {
+// A turn that sends little is timed when the next wait needs the time anyway, and else once in so
+// many; the others count as having taken as long, unless that was long.
+constexpr size_t kUntimedTurns = 31;
+constexpr size_t kFewMessages = 16;
+constexpr base::Duration kShortTurn = std::chrono::microseconds(500);
+}  // namespace
+
 Hub::Hub(Parts parts, HubOptions options)
     : rest_messages_(options.rest_messages),
       rest_(options.rest),
@@ -74,7 +82,7 @@ void Hub::execute(Command& command) {
       [&](auto& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, OpenCommand>) {
-          core_.open(id, std::move(what.sink), what.options, clock_.now());
+          core_.open(id, std::move(what.sink), what.options, begun_);
         } else if constexpr (std::is_same_v<What, CloseCommand>) {
           core_.close(id);
         } else if constexpr (std::is_same_v<What, WatchSpec>) {
@@ -95,6 +103,7 @@ void Hub::execute(Command& command) {
 bool Hub::run_once() {
   mail_.clear();
   inbox_.take(mail_);
+  begun_ = clock_.now();
   if (scope_) scope_->begin();
   for (Command& command : mail_.commands) execute(command);
   if (mail_.reset) core_.reset(mail_.reset->published, mail_.reset->went_back);
@@ -107,10 +116,25 @@ bool Hub::run_once() {
   core_.published(mail_.published);
   if (mail_.compacted >= 0) core_.compacted(mail_.compacted);
   if (mail_.leader) core_.leader(*mail_.leader);
-  bool more = core_.serve(clock_.now());
+  bool more = core_.serve(begun_);
   if (scope_) scope_->end();
+  measure();
   inbox_.lose_interest(core_.take_ended());
   return more;
+}
+
+void Hub::measure() {
+  end_.reset();
+  const size_t messages = core_.turn_messages();
+  if (messages == 0) return;
+  if (untimed_ == 0 || messages > kFewMessages || core_.next_deadline()) {
+    end_ = clock_.now();
+    took_ = *end_ - begun_;
+    untimed_ = took_ < kShortTurn ? kUntimedTurns : 0;
+  } else {
+    --untimed_;
+  }
+  core_.end_turn(took_);
 }
 
 void Hub::run() {
@@ -124,7 +148,7 @@ void Hub::run() {
     }
     std::optional<base::Duration> timeout;
     if (auto deadline = core_.next_deadline()) {
-      timeout = std::max(*deadline - clock_.now(), base::Duration(0));
+      timeout = std::max(*deadline - (end_ ? *end_ : clock_.now()), base::Duration(0));
     }
     inbox_.wait(timeout);
   }

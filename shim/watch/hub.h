@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "api/base/clock.h"
@@ -68,6 +69,7 @@ class Hub : public model::EventSink {
  private:
   void run();
   void execute(Command& command);
+  void measure();
 
   const size_t rest_messages_;
   const base::Duration rest_;
@@ -76,6 +78,11 @@ class Hub : public model::EventSink {
   Core core_;
   Inbox inbox_;
   Inbox::Mail mail_;
+  // Of the present turn: its beginning, and its end if that was looked at.
+  base::MonotonicTime begun_;
+  std::optional<base::MonotonicTime> end_;
+  base::Duration took_{0};  // the last timed turn
+  size_t untimed_ = 0;      // turns to come that need not be timed
   std::atomic<StreamId> next_stream_{1};
   std::unique_ptr<base::Thread> thread_;
 };

@@ -60,6 +60,7 @@ void Core::tick() {
 }
 
 void Core::tick_stream(Stream& stream) {
+  const size_t messages = turn_.messages;
   for (auto& [id, watcher] : stream.watchers) {
     if (!watcher->spec.progress_notify) continue;
     if (!watcher->sent_since_tick && synced(*watcher)) {
@@ -67,6 +68,8 @@ void Core::tick_stream(Stream& stream) {
     }
     watcher->sent_since_tick = false;
   }
+  turn_.messages = messages;  // they count as one tick
+  ++turn_.ticks;
 }
 
 }  // namespace keelson::watch
