@@ -53,6 +53,10 @@ class Router {
       : cluster_(cluster),
         store_(store),
         metrics_(metrics),
+        pages_(metrics.counter("promhttp_metric_handler_requests_total",
+                               "Metrics pages answered, by status.", {{"code", "200"}})),
+        pages_now_(metrics.gauge("promhttp_metric_handler_requests_in_flight",
+                                 "Metrics pages under way, this one among them.")),
         health_(store, logger, metrics),
         options_(std::move(options)) {}
 
@@ -100,14 +104,9 @@ class Router {
   void route(const HttpRequest& request, Respond respond) {
     std::string_view path = request.path;
     if (path == "/metrics") {
-      respond({200,
-               {{"content-type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}},
-               metrics_.text()});
-      return;
+      return metrics(respond);
     }
-    bool known = path == "/health" || path == "/version" || path == "/livez" || path == "/readyz" ||
-                 path.starts_with("/livez/") || path.starts_with("/readyz/");
-    if (!known) {
+    if (!known(path)) {
       respond(not_found());
     } else if (request.method != "GET") {
       HttpResponse response = plain(405, "Method Not Allowed\n");
@@ -118,9 +117,24 @@ class Router {
     }
   }
 
+  static bool known(std::string_view path) {
+    return path == "/health" || path == "/version" || path == "/livez" || path == "/readyz" ||
+           path == "/debug/vars" || path.starts_with("/livez/") || path.starts_with("/readyz/");
+  }
+
+  void metrics(const Respond& respond) {
+    pages_now_.add(1);
+    respond({200,
+             {{"content-type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}},
+             metrics_.text()});
+    pages_now_.add(-1);
+    pages_.add();
+  }
+
   void get(std::string_view path, const Query& query, Respond respond) {
     if (path == "/health") return health_.health(query, std::move(respond));
     if (path == "/version") return version(respond);
+    if (path == "/debug/vars") return vars(respond);
     bool live = path.starts_with("/livez");
     std::string_view rest = path.substr(live ? 6 : 7);
     std::string_view check = rest.empty() ? rest : rest.substr(1);
@@ -139,9 +153,18 @@ class Router {
                  (storage.empty() ? "unknown" : storage) + "\"}"});
   }
 
+  void vars(const Respond& respond) {
+    respond({200,
+             {{"content-type", "application/json; charset=utf-8"}},
+             debug_vars(options_.vars ? options_.vars() : Vars(), store_.status(),
+                        cluster_.local_id())});
+  }
+
   model::Cluster& cluster_;
   model::Store& store_;
   base::Registry& metrics_;
+  base::Counter& pages_;
+  base::Gauge& pages_now_;
   Health health_;
   HttpOptions options_;
 };

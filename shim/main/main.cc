@@ -135,6 +135,7 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
   auto random = os::make_system_random();
   base::Registry registry;
   add_process_metrics(config, options.memory_limit_bytes, registry);
+  options.http.vars = process_vars;
   Runtime runtime{clock, threads, digests, *files, *random, logger, registry};
 
   std::optional<os::Signals> signals;

@@ -1,6 +1,9 @@
 #include "shim/main/process_metrics.h"
 
+#include <utility>
+
 #include "api/base/bytes.h"
+#include "shim/os/allocator.h"
 #include "shim/os/process.h"
 
 namespace keelson::main {
@@ -54,6 +57,20 @@ void add_process_metrics(const config::Config& config, int64_t memory_limit_byte
     }
   }
   add_process(registry);
+}
+
+http::Vars process_vars() {
+  os::HeapFigures heap = os::heap_figures();
+  auto figure = [](const char* name, uint64_t value) {
+    return std::string("\"") + name + "\":" + std::to_string(value);
+  };
+  std::string memory =
+      "{" + figure("Alloc", heap.used_bytes) + "," + figure("Sys", heap.system_bytes) + "," +
+      figure("HeapAlloc", heap.used_bytes) + "," + figure("HeapSys", heap.system_bytes) + "," +
+      figure("HeapIdle", heap.free_bytes) + "," + figure("HeapInuse", heap.used_bytes) + "}";
+  return {{"cmdline", http::json_list(os::command_line())},
+          {"file_descriptor_limit", std::to_string(os::descriptor_limit())},
+          {"memstats", std::move(memory)}};
 }
 
 void add_member_metrics(MemberId member, const std::string& cluster_version,

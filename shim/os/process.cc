@@ -75,6 +75,13 @@ MemoryBound memory_bound(const std::string& root) {
   return bound;
 }
 
+std::vector<std::string> command_line() {
+  std::istringstream in(slurp("/proc/self/cmdline"));
+  std::vector<std::string> out;
+  for (std::string argument; std::getline(in, argument, '\0');) out.push_back(argument);
+  return out;
+}
+
 uint64_t open_descriptors() {
   DIR* dir = opendir("/proc/self/fd");
   if (!dir) return 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace keelson::os {
 
@@ -24,6 +25,9 @@ uint64_t descriptor_limit();
 double virtual_memory_limit();
 // Raises the soft limit to the hard one, as Go's runtime does at start.
 void raise_descriptor_limit();
+
+// The arguments that this process was started with, its own name first.
+std::vector<std::string> command_line();
 
 struct ProcessFigures {
   double cpu_seconds = 0;         // user and system, all threads

@@ -161,6 +161,47 @@ TEST_F(Http, WrongMethodsAndPaths) {
   EXPECT_EQ(ask("OPTIONS", "/anything").status, 200);
 }
 
+TEST_F(Http, DebugVarsAreLaidOutAsExpvarDoes) {
+  HttpOptions options;
+  options.vars = [] {
+    return Vars{{"memstats", "{\"Sys\":1}"}, {"cmdline", json_list({"k", "a \"b\"\n", "\xff"})}};
+  };
+  store_.now.term = Term(2);
+  store_.now.committed = Index(30);
+  store_.now.applied = Index(29);
+  auto answer = ask("GET", "/debug/vars", {}, options);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(header(answer, "content-type"), "application/json; charset=utf-8");
+  EXPECT_EQ(answer.body,
+            "{\n\"cmdline\": [\"k\",\"a \\\"b\\\"\\n\",\"\xef\xbf\xbd\"],\n"
+            "\"memstats\": {\"Sys\":1},\n"
+            "\"raft.status\": {\"id\":\"1\",\"term\":2,\"commit\":30,\"lead\":\"1\","
+            "\"raftState\":\"StateLeader\",\"applied\":29}\n}\n");
+  EXPECT_EQ(ask("POST", "/debug/vars").status, 405);
+  EXPECT_EQ(header(ask("HEAD", "/debug/vars"), "allow"), "GET");
+  store_.now.leader = MemberId(2);
+  EXPECT_NE(ask("GET", "/debug/vars").body.find("StateFollower"), std::string::npos);
+}
+
+// As in an etcd without --enable-pprof and with a log level above debug.
+TEST_F(Http, NothingElseIsThereToDebug) {
+  for (const char* path : {"/debug/pprof", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars/",
+                           "/debug/requests", "/debug/events", "/debug"}) {
+    auto answer = ask("GET", path);
+    EXPECT_EQ(answer.status, 404) << path;
+    EXPECT_EQ(answer.body, "404 page not found\n");
+  }
+}
+
+TEST_F(Http, MetricsPagesAreCounted) {
+  std::string first = ask("GET", "/metrics").body;
+  EXPECT_NE(first.find("\npromhttp_metric_handler_requests_in_flight 1\n"), std::string::npos);
+  EXPECT_NE(first.find("\npromhttp_metric_handler_requests_total{code=\"200\"} 0\n"),
+            std::string::npos);
+  EXPECT_NE(ask("GET", "/metrics").body.find("requests_total{code=\"200\"} 1\n"),
+            std::string::npos);
+}
+
 TEST_F(Http, HostWhitelist) {
   HttpOptions options;
   options.host_whitelist = {"example.com", "::1"};
@@ -183,6 +224,7 @@ TEST_F(Http, TheMetricsListenerServesFourPaths) {
   EXPECT_EQ(ask_of(handler, "GET", "/readyz").status, 200);
   EXPECT_EQ(ask_of(handler, "GET", "/metrics").status, 200);
   EXPECT_EQ(ask_of(handler, "GET", "/version").status, 404);
+  EXPECT_EQ(ask_of(handler, "GET", "/debug/vars").status, 404);
 }
 
 TEST_F(Http, ChecksAreCounted) {

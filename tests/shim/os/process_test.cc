@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "shim/os/allocator.h"
+
 namespace keelson::os {
 namespace {
 
@@ -73,6 +75,21 @@ TEST(Process, DescriptorsAreCounted) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   EXPECT_EQ(descriptor_limit(), limit.rlim_max);
+}
+
+TEST(Process, CommandLineStartsWithTheProgram) {
+  std::vector<std::string> line = command_line();
+  ASSERT_FALSE(line.empty());
+  EXPECT_NE(line[0].find("shim_os_test"), std::string::npos) << line[0];
+}
+
+TEST(Process, TheHeapsFiguresMove) {
+  HeapFigures before = heap_figures();
+  EXPECT_GT(before.used_bytes, 0u);
+  std::string block(8 << 20, 'x');
+  HeapFigures with = heap_figures();
+  EXPECT_GE(with.used_bytes, before.used_bytes + block.size());
+  EXPECT_GE(with.system_bytes, with.used_bytes);
 }
 
 TEST(Process, FiguresMove) {
