@@ -62,6 +62,7 @@ void set_transport(const config::Config& config, ServeOptions& out) {
   out.transport.keepalive_min_time = config.keepalive_min_time;
   out.transport.keepalive_interval = config.keepalive_interval;
   out.transport.keepalive_timeout = config.keepalive_timeout;
+  out.transport.timed_calls = config.values.text("metrics") == "extensive";
   const config::ClientTls& tls = config.tls;
   out.tls.cert_file = tls.cert_file;
   out.tls.key_file = tls.key_file;

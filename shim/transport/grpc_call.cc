@@ -18,6 +18,7 @@ GrpcCall::~GrpcCall() = default;
 void GrpcCall::begin(Encoding encoding, const std::string& encoding_name,
                      std::optional<base::MonotonicTime> deadline) {
   entry_.started->add();
+  begun_ = session->loop().now();
   deframer_.configure(encoding, encoding_name, session->core().options.max_message_bytes);
   deadline_ = deadline;
   if (deadline_) session->loop().timers().set(timer_, *deadline_);
@@ -125,7 +126,12 @@ void GrpcCall::pump() {
 }
 
 void GrpcCall::count_handled(int code) {
-  if (!std::exchange(counted_, true)) entry_.count_handled(code);
+  if (std::exchange(counted_, true)) return;
+  entry_.count_handled(code);
+  if (entry_.seconds == nullptr) [[likely]]
+    return;
+  const base::Duration took = session->core().clock.now() - begun_;
+  entry_.seconds->observe(std::chrono::duration<double>(took).count());
 }
 
 void GrpcCall::on_deadline(void* self) {

@@ -81,6 +81,7 @@ class GrpcCall final : public Call,
   const MethodEntry& entry_;
   const std::shared_ptr<const CallInfo> info_;
   std::optional<base::MonotonicTime> deadline_;
+  base::MonotonicTime begun_;  // the turn's look at the clock
   std::atomic<size_t> queued_{0};
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> above_{false};  // the high-water mark was reached

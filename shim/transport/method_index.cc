@@ -19,15 +19,15 @@ std::string_view type_label(const Method& method) {
 
 }  // namespace
 
-MethodIndex::MethodIndex(const MethodTable& methods, base::Registry& metrics)
+MethodIndex::MethodIndex(const MethodTable& methods, base::Registry& metrics, bool timed)
     : received_bytes_(metrics.counter("etcd_network_client_grpc_received_bytes_total",
                                       "The total number of bytes received from grpc clients.")),
       sent_bytes_(metrics.counter("etcd_network_client_grpc_sent_bytes_total",
                                   "The total number of bytes sent to grpc clients.")) {
-  for (const Method& method : methods.methods()) add(method, metrics);
+  for (const Method& method : methods.methods()) add(method, metrics, timed);
 }
 
-void MethodIndex::add(const Method& method, base::Registry& metrics) {
+void MethodIndex::add(const Method& method, base::Registry& metrics, bool timed) {
   const size_t slash = method.path.rfind('/');
   KEELSON_CHECK(method.path.starts_with('/') && slash > 0, "a method's path is /service/method");
   KEELSON_CHECK((method.unary == nullptr) != (method.open == nullptr), "one handler per method");
@@ -53,6 +53,11 @@ void MethodIndex::add(const Method& method, base::Registry& metrics) {
         "grpc_server_handled_total",
         "Total number of RPCs completed on the server, regardless of success or failure.",
         std::move(with_code));
+  }
+  if (timed) {
+    entry.seconds = &metrics.histogram("grpc_server_handling_seconds",
+                                       "Seconds from the start of a call to its end.",
+                                       {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, labels);
   }
   services_.insert(std::move(service));
   const bool is_new = by_path_.emplace(method.path, entry).second;

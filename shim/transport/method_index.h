@@ -23,6 +23,7 @@ struct MethodEntry {
   base::Counter* received = nullptr;
   base::Counter* sent = nullptr;
   std::array<base::Counter*, kCodes> handled{};
+  base::Histogram* seconds = nullptr;  // from begin to end; null unless they are timed
 
   void count_handled(int code) const {
     handled[code >= 0 && code < kCodes ? static_cast<size_t>(code) : 2]->add();
@@ -32,7 +33,8 @@ struct MethodEntry {
 // Thread-safe after construction.
 class MethodIndex {
  public:
-  MethodIndex(const MethodTable& methods, base::Registry& metrics);
+  // `timed`: the time that each call takes is measured too (etcd's --metrics=extensive).
+  MethodIndex(const MethodTable& methods, base::Registry& metrics, bool timed);
 
   // nullptr if there is none.
   const MethodEntry* find(std::string_view path) const {
@@ -46,7 +48,7 @@ class MethodIndex {
   base::Counter& sent_bytes() const { return sent_bytes_; }
 
  private:
-  void add(const Method& method, base::Registry& metrics);
+  void add(const Method& method, base::Registry& metrics, bool timed);
 
   absl::node_hash_map<std::string, MethodEntry> by_path_;
   absl::flat_hash_set<std::string> services_;

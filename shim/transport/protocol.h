@@ -20,7 +20,11 @@ class Connection;
 struct Core {
   Core(ServerOptions o, const MethodTable& table, HttpHandler h, base::Clock& c, base::Logger& l,
        base::Registry& metrics)
-      : options(std::move(o)), methods(table, metrics), http(std::move(h)), clock(c), logger(l) {}
+      : options(std::move(o)),
+        methods(table, metrics, options.timed_calls),
+        http(std::move(h)),
+        clock(c),
+        logger(l) {}
 
   ServerOptions options;
   MethodIndex methods;

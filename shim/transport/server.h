@@ -47,6 +47,8 @@ struct ServerOptions {
   base::Duration handshake_timeout = std::chrono::seconds(10);
   base::Duration idle_http_timeout = std::chrono::minutes(5);
   size_t max_connections = 0;  // 0: bounded by the file descriptor limit only
+  // Shows grpc_server_handling_seconds, for one more look at the clock per call.
+  bool timed_calls = false;
 };
 
 class Server {

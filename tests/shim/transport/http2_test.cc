@@ -243,5 +243,24 @@ TEST(Http2, MetricsCountCalls) {
   EXPECT_TRUE(has("etcd_network_client_grpc_sent_bytes_total 5"));
 }
 
+TEST(Http2, CallsAreTimedWhenAsked) {
+  const std::string count =
+      "\ngrpc_server_handling_seconds_count{grpc_method=\"Late\",grpc_service=\"test.Test\","
+      "grpc_type=\"unary\"} ";
+  for (bool timed : {false, true}) {
+    ServerOptions options;
+    options.timed_calls = timed;
+    auto server = plain_server(options);
+    H2Client client(server->port());
+    client.unary(1, "/test.Test/Late", "x");
+    client.answer(1);
+    client.unary(3, "/test.Test/Late", "x");
+    client.answer(3);
+    const std::string text = server->metrics().text();
+    EXPECT_EQ(text.find(count + "2\n") != std::string::npos, timed) << text;
+    EXPECT_EQ(text.find("grpc_server_handling_seconds") != std::string::npos, timed);
+  }
+}
+
 }  // namespace
 }  // namespace keelson::transport
