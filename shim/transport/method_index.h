@@ -34,7 +34,7 @@ struct MethodEntry {
 class MethodIndex {
  public:
   // `timed`: the time that each call takes is measured too (etcd's --metrics=extensive).
-  MethodIndex(const MethodTable& methods, base::Registry& metrics, bool timed);
+  MethodIndex(const MethodTable& methods, base::Registry& metrics, bool timed = false);
 
   // nullptr if there is none.
   const MethodEntry* find(std::string_view path) const {
