@@ -85,6 +85,7 @@ class NativeLog final : public backends::Log {
   std::string replay(const wal::Recovered& recovered, Index after);
   std::string lead(const wal::Recovered& recovered, Index file_index);
   void remove_leftovers();
+  void warn_of_strays();
 
   // --- native_log.cc, on the log thread ---
   void run();

@@ -8,6 +8,7 @@
 #include "backends/native/conf_change_json.h"
 #include "backends/native/native_log.h"
 #include "raft/core/codec.h"
+#include "raft/wal/segment.h"
 
 namespace keelson::native {
 
@@ -32,6 +33,7 @@ std::string NativeLog::start(backends::LogListener& listener) {
   std::vector<wal::HeldSegment> held;
   if (std::string wrong = lock_segments(held); !wrong.empty()) return wrong;
   remove_leftovers();
+  warn_of_strays();
   std::unique_ptr<CheckpointFile> checkpoint;
   if (std::string wrong = open_checkpoint(checkpoint); !wrong.empty()) return wrong;
   Index file_index = checkpoint ? checkpoint->index() : Index();
@@ -121,6 +123,37 @@ void NativeLog::remove_leftovers() {
     if (!leftover) continue;
     if (IoError error = parts_.files.remove(snap_dir() + "/" + name); !error.ok()) {
       KEELSON_LOG(parts_.logger, kWarn, "failed to remove a leftover", {"error", error.text()});
+    }
+  }
+}
+
+// Files that are not the server's stay where they are; the operator hears of them, as of etcd's in
+// the WAL's folder. Names that are etcd's are none of them.
+void NativeLog::warn_of_strays() {
+  const struct {
+    const char* message;
+    std::string dir;
+    bool (*known)(std::string_view name);
+  } folders[] = {
+      {"ignored file in member directory", member_dir(),
+       [](std::string_view name) { return name == "wal" || name == "snap" || name == "wal.tmp"; }},
+      {"ignored file in WAL directory", wal_dir(),
+       [](std::string_view name) {
+         wal::SegmentName segment;
+         return wal::parse_segment_name(name, segment) || name.ends_with(".tmp");
+       }},
+      {"ignored file in snapshot directory", snap_dir(),
+       [](std::string_view name) {
+         return name == "db" || name.ends_with(".snap") || name.ends_with(".snap.db");
+       }},
+  };
+  for (const auto& folder : folders) {
+    std::vector<std::string> names;
+    if (!parts_.files.list(folder.dir, names).ok()) continue;
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) {
+      if (folder.known(name)) continue;
+      KEELSON_LOG(parts_.logger, kWarn, folder.message, {"path", folder.dir + "/" + name});
     }
   }
 }

@@ -44,14 +44,17 @@ std::string pick_segments(const std::vector<std::string>& names, Index from,
   size_t start = 0;
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i].first <= from) start = i;
-  }
-  out.assign(all.begin() + static_cast<std::ptrdiff_t>(std::min(start, all.size())), all.end());
-  for (size_t i = 1; i < out.size(); ++i) {
-    if (out[i].sequence != out[i - 1].sequence + 1) {
-      return "a segment of the write-ahead log is missing between " + out[i - 1].text() + " and " +
-             out[i].text();
+    if (i == 0) continue;
+    // Also before the first one that is read: a copy under a later number would hide the rest.
+    const std::string between = all[i - 1].text() + " and " + all[i].text();
+    if (all[i].sequence != all[i - 1].sequence + 1) {
+      return "a segment of the write-ahead log is missing between " + between;
+    }
+    if (all[i].first < all[i - 1].first) {
+      return "the segments of the write-ahead log are out of order: " + between;
     }
   }
+  out.assign(all.begin() + static_cast<std::ptrdiff_t>(std::min(start, all.size())), all.end());
   return "";
 }
 

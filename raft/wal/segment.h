@@ -22,9 +22,9 @@ struct SegmentName {
 // False for other files (N.tmp, *.broken).
 bool parse_segment_name(std::string_view name, SegmentName& out);
 
-// The segments among `names`, ascending. Returns "" or what is wrong: a gap between sequence
-// numbers from the segment that holds `from` on. `from`: the first index wanted; earlier segments
-// are left out.
+// The segments among `names`, ascending. Returns "" or what is wrong: a gap between the sequence
+// numbers, or first indices that fall. `from`: the first index wanted; earlier segments are left
+// out.
 std::string pick_segments(const std::vector<std::string>& names, Index from,
                           std::vector<SegmentName>& out);
 

@@ -109,6 +109,30 @@ TEST(Directory, AMissingDatabaseIsRefused) {
   EXPECT_THAT(restart(disk), HasSubstr("missing or older"));
 }
 
+// A copy would be taken for the newest segment, and what the real one holds behind it be lost.
+TEST(Directory, ACopyOfASegmentUnderALaterNumberIsRefused) {
+  for (const auto& [copy, wrong] :
+       {std::pair("0000000000000005-0000000000000000.wal", "is missing between"),
+        std::pair("0000000000000002-0000000000000000.wal", "are out of order")}) {
+    SimDisk disk(1);
+    {
+      Life life(disk);
+      ASSERT_EQ(life.start(), "");
+      fill(life, 12);
+    }
+    std::vector<std::string> names;
+    ASSERT_TRUE(disk.list(kWal, names).ok());
+    std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal"); });
+    ASSERT_EQ(names.size(), 2u);
+    std::unique_ptr<base::File> file;
+    ASSERT_TRUE(
+        disk.open(std::string(kWal) + "/" + copy, base::OpenMode::kCreate, 0600, file).ok());
+    file.reset();
+    disk.set_contents(std::string(kWal) + "/" + copy, disk.contents(kFirst));
+    EXPECT_THAT(restart(disk), HasSubstr(wrong));
+  }
+}
+
 TEST(Directory, AMissingSegmentIsRefused) {
   SimDisk disk(1);
   {

@@ -219,6 +219,48 @@ TEST(Binary, AFolderIsServedByOneProcess) {
   EXPECT_THAT(second.err(), HasSubstr("server has already been initialized"));
 }
 
+// As etcd: what is not the server's is left alone and does not keep it from starting.
+TEST(Binary, StrayFilesAreLeftAloneAndNamed) {
+  std::string folder = make_folder();
+  {
+    Child first({with({"--data-dir=d"}), {}, folder});
+    ASSERT_NE(first.wait_line("ready to serve client requests"), "") << first.err();
+    EXPECT_THAT(first.err(), testing::Not(HasSubstr("ignored file")));
+    first.signal(SIGTERM);
+    EXPECT_EQ(first.wait(), -SIGTERM);
+  }
+  const std::string first_segment = "/0000000000000000-0000000000000000.wal";
+  const std::pair<std::string, std::string> strays[] = {
+      {"d/member/notes.txt", "member"},     {"d/member/old", "member"},
+      {"d/member/wal/core.1", "WAL"},       {"d/member/wal" + first_segment + ".broken", "WAL"},
+      {"d/member/wal/zzz.wal", "WAL"},      {"d/member/wal/old", "WAL"},
+      {"d/member/snap/db.bak", "snapshot"}, {"d/member/snap/old", "snapshot"},
+  };
+  for (const auto& [path, kind] : strays) {
+    if (path.ends_with("/old")) {
+      EXPECT_EQ(mkdir((folder + "/" + path).c_str(), 0700), 0);
+    } else {
+      std::ofstream(folder + "/" + path) << "x";
+    }
+  }
+  Child second({with({"--data-dir=d"}), {}, folder});
+  ASSERT_NE(second.wait_line("ready to serve client requests"), "") << second.err();
+  for (const auto& [path, kind] : strays) {
+    EXPECT_THAT(second.err(), HasSubstr(R"("level":"warn")"));
+    EXPECT_THAT(second.err(), HasSubstr(R"("msg":"ignored file in )" + kind +
+                                        R"( directory","path":")" + path + "\""));
+    EXPECT_EQ(access((folder + "/" + path).c_str(), F_OK), 0) << path;
+  }
+  second.signal(SIGTERM);
+  EXPECT_EQ(second.wait(), -SIGTERM);
+  // A folder in the place of a segment is no stray: it could hide what was acknowledged.
+  const std::string next = "d/member/wal/0000000000000001-0000000000000009.wal";
+  EXPECT_EQ(mkdir((folder + "/" + next).c_str(), 0700), 0);
+  std::string err;
+  EXPECT_EQ(run_child({with({"--data-dir=d"}), {}, folder}, &err), 1);
+  EXPECT_THAT(err, HasSubstr(next + ": Is a directory"));
+}
+
 TEST(Binary, AFlagWithoutEffectIsWarnedAboutOnce) {
   Child child({with({"--backend=memory", "--snapshot-count=7"}), {}, make_folder()});
   ASSERT_NE(child.wait_line("ready to serve client requests"), "") << child.err();
