@@ -51,7 +51,7 @@ struct H2Callbacks {
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
           self.on_ping_ack(frame->ping.opaque_data);
         else
-          self.on_ping();
+          self.on_ping(frame->ping.opaque_data);
         return 0;
       case NGHTTP2_PRIORITY:
       case NGHTTP2_RST_STREAM:
@@ -82,11 +82,10 @@ struct H2Callbacks {
   }
 
   static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
-    if (frame->hd.type != NGHTTP2_HEADERS) {
-      if (frame->hd.type == NGHTTP2_DATA) of(user_data).ping_policy_.on_sent();
-      return 0;
-    }
-    of(user_data).ping_policy_.on_sent();
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    H2Session& self = of(user_data);
+    self.ping_policy_.on_sent(self.loop().now());
+    if (frame->hd.type == NGHTTP2_DATA) return 0;
     const int32_t id = frame->hd.stream_id;
     // Answered before the request was whole: the rest is not wanted (RFC 9113 8.1).
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
@@ -133,6 +132,7 @@ const nghttp2_option* h2_options() {
     KEELSON_CHECK(nghttp2_option_new(&o) == 0, "out of memory");
     nghttp2_option_set_no_auto_window_update(o, 1);  // streams push back
     nghttp2_option_set_no_closed_streams(o, 1);      // memory
+    nghttp2_option_set_no_auto_ping_ack(o, 1);       // probes wait
     nghttp2_option_set_max_settings(o, 32);
     nghttp2_option_set_max_outbound_ack(o, 1000);
     // Our own budget counts resets with the other control frames; this one is the second line.

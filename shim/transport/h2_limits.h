@@ -22,7 +22,16 @@ inline constexpr size_t kMostQueued = 256ull << 20;
 class PingPolicy {
  public:
   explicit PingPolicy(base::Duration min_time) : min_time_(min_time) {}
-  void on_sent() { forgiven_ = true; }
+  // Headers or data went out.
+  void on_sent(base::MonotonicTime now) {
+    forgiven_ = true;
+    sent_ = now;
+  }
+  // Would a PING that comes now be a flow-control probe: the first after an answer that has just
+  // been sent? A keep-alive comes after silence.
+  bool is_probe(base::MonotonicTime now) const {
+    return forgiven_ && now - sent_ < std::chrono::seconds(1);
+  }
   // False when the connection must end.
   bool on_ping(base::MonotonicTime now, bool streams_open) {
     const base::Duration least = streams_open ? min_time_ : base::Duration(std::chrono::hours(2));
@@ -39,13 +48,14 @@ class PingPolicy {
 
  private:
   const base::Duration min_time_;
-  base::MonotonicTime last_;
+  base::MonotonicTime last_, sent_;
   bool seen_ = false, forgiven_ = false;
   int strikes_ = 0;
 };
 
 // Frames that make work and bring nothing (SETTINGS, PING, PRIORITY, RST_STREAM, empty DATA): a
 // bucket of 10,000 that fills by 1,000 a second. 3,000 calls cancelled at once are within it.
+// Probes cost nothing: there are no more of them than answers.
 class ControlBudget {
  public:
   bool take(base::MonotonicTime now, int64_t tokens) {

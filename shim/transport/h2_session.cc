@@ -17,6 +17,8 @@ constexpr size_t kMostOwnFrames = 13 * 100;
 // Payloads of our PINGs.
 constexpr uint8_t kKeepalivePing[8] = {'k', 'e', 'e', 'p', 'a', 'l', 'i', 'v'};
 constexpr uint8_t kGoawayPing[8] = {'g', 'o', 'a', 'w', 'a', 'y', '.', '.'};
+// How long the acknowledgement of a flow-control probe waits for something to travel with.
+constexpr base::Duration kProbePatience = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -29,7 +31,8 @@ H2Session::H2Session(Connection& connection, const Listener::Serves& serves)
       serves_(serves),
       ping_policy_(core().options.keepalive_min_time),
       keepalive_(&H2Session::on_keepalive, this),
-      last_read_(loop().now()) {
+      last_read_(loop().now()),
+      probe_wait_(&H2Session::on_probe_wait_over, this) {
   KEELSON_CHECK(nghttp2_session_server_new2(&session_, h2_callbacks(), this, h2_options()) == 0,
                 "out of memory");
   const ServerOptions& options = core().options;
@@ -46,6 +49,7 @@ H2Session::H2Session(Connection& connection, const Listener::Serves& serves)
 H2Session::~H2Session() {
   KEELSON_CHECK(streams_ == nullptr, "a session ends after its streams");
   loop().timers().cancel(keepalive_);
+  loop().timers().cancel(probe_wait_);
   nghttp2_session_del(session_);
 }
 
@@ -81,6 +85,7 @@ bool H2Session::produce(Gather& out) {
     const ssize_t n = nghttp2_session_mem_send(session_, &bytes);
     if (n <= 0) {
       ok = n == 0;
+      if (ok) append_probe_ack(out);
       break;
     }
     if (settings_out_)
@@ -141,6 +146,7 @@ void H2Session::end_calls(const Status& status) {
 
 void H2Session::on_lost() {
   loop().timers().cancel(keepalive_);
+  loop().timers().cancel(probe_wait_);
   while (streams_ != nullptr) on_stream_close(*streams_);
   while (!deferred_.empty()) run_deferred();
 }
@@ -224,10 +230,37 @@ void H2Session::refuse(const FrameScanner::Head& head) {
   if (own_frames_.size() < kMostOwnFrames) own_frames_.append(frame, sizeof frame);
 }
 
-void H2Session::on_ping() {
-  on_control_frame(1);
-  if (!ping_policy_.on_ping(loop().now(), stream_count_ > 0))
+// grpc-go sends a PING with the first data it receives after the last one was acknowledged, to
+// measure the path. Answered at once, each would cost both sides a write and a read as large as the
+// answer's own; so its acknowledgement travels with the next write, if that comes soon. It goes
+// last, so that the data of that write do not cause the next PING.
+void H2Session::on_ping(const uint8_t* payload) {
+  const base::MonotonicTime now = loop().now();
+  const bool probe = ping_policy_.is_probe(now);
+  if (!probe) on_control_frame(1);
+  if (!ping_policy_.on_ping(now, stream_count_ > 0))
+    return give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
+  if (probe && !probe_wait_.armed() && !probe_overdue_) {
+    std::memcpy(probe_, payload, sizeof probe_);
+    loop().timers().set(probe_wait_, now + kProbePatience);
+  } else if (nghttp2_submit_ping(session_, NGHTTP2_FLAG_ACK, payload) != 0) {
     give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
+  }
+}
+
+void H2Session::on_probe_wait_over(void* self_pointer) {
+  auto* self = static_cast<H2Session*>(self_pointer);
+  self->probe_overdue_ = true;
+  self->connection_.mark_dirty();
+}
+
+void H2Session::append_probe_ack(Gather& out) {
+  if (!probe_overdue_ && (out.empty() || !probe_wait_.armed())) return;
+  loop().timers().cancel(probe_wait_);
+  probe_overdue_ = false;
+  char frame[17] = {0, 0, 8, NGHTTP2_PING, NGHTTP2_FLAG_ACK};
+  std::memcpy(frame + 9, probe_, sizeof probe_);
+  out.append(frame, sizeof frame);
 }
 
 void H2Session::on_ping_ack(const uint8_t* payload) {

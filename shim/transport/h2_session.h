@@ -69,8 +69,11 @@ class H2Session final : public Protocol {
   void reject(int32_t id, int http_status, const Status& status);
   void attach(std::shared_ptr<H2Stream> stream, int32_t id);
   void on_stream_close(H2Stream& stream);
-  // A PING, not an acknowledgement.
-  void on_ping();
+  // A PING, not an acknowledgement, with its 8 bytes.
+  void on_ping(const uint8_t* payload);
+  // Puts the acknowledgement of the probe that waits behind what is sent.
+  void append_probe_ack(Gather& out);
+  static void on_probe_wait_over(void* self);
   void on_ping_ack(const uint8_t* payload);
   void on_control_frame(int tokens);
   void give_up(uint32_t error, std::string_view reason);
@@ -99,6 +102,11 @@ class H2Session final : public Protocol {
   Timer keepalive_;
   base::MonotonicTime last_read_;
   bool ping_sent_ = false;
+  // A flow-control probe (PingPolicy) that is not acknowledged yet: armed while it may wait for the
+  // next write, and out of patience after that.
+  Timer probe_wait_;
+  uint8_t probe_[8];
+  bool probe_overdue_ = false;
 };
 
 std::unique_ptr<Protocol> make_h2_session(Connection& connection, const Listener::Serves& serves);

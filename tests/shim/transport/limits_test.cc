@@ -51,18 +51,6 @@ TEST(Limits, TooManyPingsEndTheConnection) {
             std::pair(uint32_t{NGHTTP2_ENHANCE_YOUR_CALM}, std::string("too_many_pings")));
 }
 
-TEST(Limits, DataFromUsForgivesPings) {
-  auto server = plain_server();
-  H2Client client(server->port());
-  client.request(1, "/test.Test/Stream");
-  for (int i = 0; i < 20; ++i) {
-    client.message(1, "x", false);
-    ASSERT_EQ(client.expect(NGHTTP2_DATA).type, NGHTTP2_DATA);
-    client.send(NGHTTP2_PING, 0, 0, "12345678");
-    ASSERT_EQ(client.expect(NGHTTP2_PING).type, NGHTTP2_PING);
-  }
-}
-
 TEST(Limits, PingsWithoutStreams) {
   ServerOptions options;
   options.keepalive_min_time = milliseconds(1);

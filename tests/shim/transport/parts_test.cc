@@ -205,12 +205,24 @@ TEST(PingPolicy, ThreeStrikes) {
   EXPECT_TRUE(policy.on_ping(at(0), true));
   EXPECT_TRUE(policy.on_ping(at(10), true));
   EXPECT_TRUE(policy.on_ping(at(20), true));
-  policy.on_sent();
+  policy.on_sent(at(25));
   EXPECT_TRUE(policy.on_ping(at(30), true));
   EXPECT_TRUE(policy.on_ping(at(40), true));
   EXPECT_TRUE(policy.on_ping(at(200), true));
   EXPECT_TRUE(policy.on_ping(at(210), true));
   EXPECT_FALSE(policy.on_ping(at(220), true));
+}
+
+TEST(PingPolicy, AProbeIsTheFirstPingSoonAfterAnAnswer) {
+  const auto at = [](int ms) { return MonotonicTime{milliseconds(ms)}; };
+  PingPolicy policy(milliseconds(100));
+  EXPECT_FALSE(policy.is_probe(at(0)));
+  policy.on_sent(at(10));
+  EXPECT_TRUE(policy.is_probe(at(11)));
+  EXPECT_TRUE(policy.is_probe(at(1009)));
+  EXPECT_FALSE(policy.is_probe(at(1010))) << "a keep-alive comes after silence";
+  EXPECT_TRUE(policy.on_ping(at(20), true));
+  EXPECT_FALSE(policy.is_probe(at(21))) << "one for each answer";
 }
 
 TEST(FrameScanner, HeadsInAnyPieces) {
