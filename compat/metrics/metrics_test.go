@@ -16,25 +16,6 @@ import (
 	"keelson/compat/harness"
 )
 
-// still says why a family keeps its value on a healthy server of one member.
-var still = map[string]string{
-	"etcd_cluster_version":                  "a label; 1",
-	"etcd_server_version":                   "a label; 1",
-	"etcd_server_id":                        "a label; 1",
-	"etcd_server_feature_enabled":           "set at start, see TestFeatureGates",
-	"etcd_server_quota_backend_bytes":       "set at start",
-	"etcd_server_has_leader":                "one member always leads",
-	"etcd_server_is_leader":                 "one member always leads",
-	"etcd_server_leader_changes_seen_total": "one member elects itself before it serves",
-	"etcd_server_proposals_failed_total":    "the log of one member fails only with its process",
-	"etcd_server_read_indexes_failed_total": "the barrier of one member cannot fail",
-	"etcd_server_slow_read_indexes_total":   "the barrier of one member does not wait",
-	"os_fd_limit":                           "set at start",
-	"process_max_fds":                       "set at start",
-	"process_virtual_memory_max_bytes":      "set at start",
-	"process_start_time_seconds":            "set at start",
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -52,25 +33,6 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-func TestNamesAndTypesAreEtcds(t *testing.T) {
-	server := harness.Start(t, harness.Options{Kind: harness.Native})
-	families := etcdFamilies(t)
-	got := read(t, server.ClientURL)
-	if len(got.types) < 60 {
-		t.Fatalf("only %d families", len(got.types))
-	}
-	for name, kind := range got.types {
-		if families[name] != kind {
-			t.Errorf("%s is a %s here and %q in etcd", name, kind, families[name])
-		}
-	}
-	for series := range got.series {
-		if got.family(series) == "" {
-			t.Errorf("%s belongs to no family", series)
-		}
-	}
-}
-
 func TestFeatureGates(t *testing.T) {
 	for _, on := range []string{"false", "true"} {
 		server := harness.Start(t, harness.Options{
@@ -84,14 +46,22 @@ func TestFeatureGates(t *testing.T) {
 	}
 }
 
-// fleeting families may be seen moved or not: the hub's backlog is back at zero within a turn, most often
-// before a page can be read. tests/shim/watch looks at it between turns.
-var fleeting = map[string]bool{"etcd_debugging_mvcc_pending_events_total": true}
+func TestCallsAreTimedOnlyWhenAsked(t *testing.T) {
+	for flag, want := range map[string]bool{"basic": false, "extensive": true} {
+		server := harness.Start(t, harness.Options{
+			Kind: harness.Memory, Flags: []string{"--metrics=" + flag}})
+		got := read(t, server.ClientURL).families["grpc_server_handling_seconds"] != nil
+		if got != want {
+			t.Errorf("--metrics=%s: shown %v", flag, got)
+		}
+	}
+}
 
 // Everything that a client can do, with the page read before, in the middle and after.
 func TestEachFamilyMoves(t *testing.T) {
 	server := harness.Start(t, harness.Options{
-		Kind: harness.Native, Flags: []string{"--warning-apply-duration=1ns"}})
+		Kind: harness.Native, Flags: []string{"--warning-apply-duration=1ns", "--metrics=extensive",
+			"--watch-progress-notify-interval=100ms"}})
 	client, err := server.Client()
 	must(t, err)
 	defer client.Close()
@@ -105,11 +75,11 @@ func TestEachFamilyMoves(t *testing.T) {
 	stop := unreadWatch(t, client)
 	underLoad(t, client, look, func() bool { return moved["etcd_disk_backend_commit_duration_seconds"] })
 	stop()
-	health(t, server, client)
-	maintenance(t, client)
+	health(t, server, client, look)
+	maintenance(t, client, look)
 	look()
 
-	for name := range before.types {
+	for name := range before.families {
 		if fleeting[name] {
 			continue
 		}
@@ -164,7 +134,8 @@ func unreadWatch(t *testing.T, client *clientv3.Client) func() {
 	stream, err := pb.NewWatchClient(client.ActiveConnection()).Watch(ctx)
 	must(t, err)
 	must(t, stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{
-		CreateRequest: &pb.WatchCreateRequest{Key: []byte("load/"), RangeEnd: []byte("load0")}}}))
+		CreateRequest: &pb.WatchCreateRequest{
+			Key: []byte("load/"), RangeEnd: []byte("load0"), ProgressNotify: true}}}))
 	return cancel
 }
 
@@ -198,7 +169,7 @@ func underLoad(t *testing.T, client *clientv3.Client, look func(), settled func(
 	}
 }
 
-func health(t *testing.T, server *harness.Server, client *clientv3.Client) {
+func health(t *testing.T, server *harness.Server, client *clientv3.Client, look func()) {
 	for path, want := range map[string]string{
 		"/health": `"true"`, "/livez": "ok", "/readyz": "ok",
 	} {
@@ -214,12 +185,13 @@ func health(t *testing.T, server *harness.Server, client *clientv3.Client) {
 	if got := get(t, server.ClientURL+"/health"); !strings.Contains(got, "ALARM NOSPACE") {
 		t.Fatalf("/health with an alarm: %q", got)
 	}
+	look()
 	alarm.Action = pb.AlarmRequest_DEACTIVATE
 	_, err = kv.Alarm(ctx, alarm)
 	must(t, err)
 }
 
-func maintenance(t *testing.T, client *clientv3.Client) {
+func maintenance(t *testing.T, client *clientv3.Client, look func()) {
 	ctx := context.Background()
 	endpoint := client.Endpoints()[0]
 	_, err := client.HashKV(ctx, endpoint, 0)
@@ -230,6 +202,9 @@ func maintenance(t *testing.T, client *clientv3.Client) {
 	must(t, err)
 	snapshot, err := client.Snapshot(ctx)
 	must(t, err)
+	_, err = snapshot.Read(make([]byte, 1))
+	must(t, err)
+	look() // it is open
 	_, err = io.Copy(io.Discard, snapshot)
 	must(t, err)
 	must(t, snapshot.Close())

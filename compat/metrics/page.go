@@ -1,5 +1,6 @@
-// Package metrics holds the metrics page against etcd's: every family has etcd's name and type, and each
-// of them is moved by a test or named here with the reason why it stands still.
+// Package metrics holds the metrics page against etcd's: every family has etcd's name, type, labels and
+// buckets, what etcd has and Keelson has not is named here with the reason, and each family that is there
+// is moved by a test or named with the reason why it stands still.
 package metrics
 
 import (
@@ -11,12 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
 )
 
-// page is one reading: the type of each family and the value of each series, by its text.
+// page is one reading: the families, and the value of each series by its text. A histogram has one series
+// for each of its lines.
 type page struct {
-	types  map[string]string
-	series map[string]string
+	families map[string]*dto.MetricFamily
+	series   map[string]string
 }
 
 func read(t *testing.T, url string) page {
@@ -35,32 +39,32 @@ func read(t *testing.T, url string) page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := parse(string(body))
+	p, err := parse(answer.Header, string(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func parse(text string) (page, error) {
-	p := page{types: map[string]string{}, series: map[string]string{}}
+func parse(header http.Header, text string) (page, error) {
+	found, err := families(header, text)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{families: found, series: map[string]string{}}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		fields := strings.Fields(line)
-		switch {
-		case strings.HasPrefix(line, "# HELP "):
-		case strings.HasPrefix(line, "# TYPE ") && len(fields) == 4:
-			p.types[fields[2]] = fields[3]
-		default:
-			space := strings.LastIndexByte(line, ' ')
-			if space < 0 {
-				return p, fmt.Errorf("line %q", line)
-			}
-			if _, twice := p.series[line[:space]]; twice {
-				return p, fmt.Errorf("series %q twice", line[:space])
-			}
-			p.series[line[:space]] = line[space+1:]
+		if strings.HasPrefix(line, "# ") {
+			continue
 		}
+		space := strings.LastIndexByte(line, ' ')
+		if space < 0 {
+			return p, fmt.Errorf("line %q", line)
+		}
+		if _, twice := p.series[line[:space]]; twice {
+			return p, fmt.Errorf("series %q twice", line[:space])
+		}
+		p.series[line[:space]] = line[space+1:]
 	}
 	return p, nil
 }
@@ -68,12 +72,11 @@ func parse(text string) (page, error) {
 // family of a series, by the families that the page names.
 func (p page) family(series string) string {
 	name, _, _ := strings.Cut(series, "{")
-	if _, known := p.types[name]; known {
+	if p.families[name] != nil {
 		return name
 	}
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-		base := strings.TrimSuffix(name, suffix)
-		if p.types[base] == "histogram" {
+		if base := strings.TrimSuffix(name, suffix); p.families[base] != nil {
 			return base
 		}
 	}

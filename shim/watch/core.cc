@@ -108,9 +108,13 @@ void Core::answer(Stream& stream, Revision header, const Answer& answer) {
   std::string head;
   heads_.append(header, answer, head);
   stream.sink->send(base::Payload(std::move(head)));
-  // As etcd has it: progress and the end by compaction come from the watches themselves.
-  const bool asked = answer.created || (answer.canceled && answer.compact_revision == 0);
-  ++(asked ? turn_.controls : turn_.messages);
+  // As etcd counts: a watch's end that was asked for is not, and progress and an end by compaction
+  // come from the watches themselves.
+  if (answer.created) {
+    ++turn_.controls;
+  } else if (!answer.canceled || answer.compact_revision != 0) {
+    ++turn_.messages;
+  }
 }
 
 void Core::refuse(Stream& stream, std::string_view reason) {

@@ -20,7 +20,7 @@ SUITES = [
     Suite("conformance", "go", "conformance", ("etcd",)),
     Suite("differential", "go", "differential", ("etcd",), {"KEELSON_PROVE": "1"}),
     Suite("etcdctl", "go", "etcdctl", ("etcd", "etcdctl", "etcdutl"), {"KEELSON_PROVE": "1"}),
-    Suite("metrics", "go", "metrics"),
+    Suite("metrics", "go", "metrics", ("etcd",)),
     Suite("interop", "go", "interop", (), {"KEELSON_PROVE": "1"}),
     Suite("kill", "go", "kill", (), {"KEELSON_PROVE": "1"}),
     Suite("watchmem", "go", "watchmem", (), {"KEELSON_PROVE": "1"}),
