@@ -31,6 +31,11 @@ if(KEELSON_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)  # coverage of the libraries steers the fuzzer
 endif()
 
+if(KEELSON_COVERAGE)
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+  add_link_options(-fprofile-instr-generate)
+endif()
+
 # Own code only; generated code is compiled without these.
 set(KEELSON_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                      -Wimplicit-fallthrough -Werror)

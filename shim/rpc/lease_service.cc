@@ -51,7 +51,8 @@ void time_to_live(ServiceContext& context, CallPtr call, std::string message) {
 }
 
 // LeaseLeasesResponse{header 1, leases 2: LeaseStatus{ID 1}}.
-void list(ServiceContext& context, CallPtr call, std::string) {
+void list(ServiceContext& context, CallPtr call, std::string message) {
+  if (!well_formed(message)) return fail(*call, Error::kMalformedRequest);
   model::StoreStatus status = context.store.status();
   std::string out, lease;
   append_header(out, context, status.revision, status.term);

@@ -1,17 +1,20 @@
 // Any bytes as a connection's input: through the choice of the protocol into HTTP/2 with gRPC calls
 // and into HTTP/1.1, handlers included. The first byte says how: bit 0 puts an HTTP/2 preface in
-// front, bits 1 and 2 how the bytes are cut into reads.
+// front, bits 1 and 2 how the bytes are cut into reads, and what happens halfway: bit 3 begins a
+// drain, bit 4 ends all calls, bit 5 lets ten minutes pass.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "api/base/metrics.h"
-#include "shim/os/system.h"
 #include "shim/transport/connection.h"
+#include "shim/transport/grpc_wire.h"
 #include "shim/transport/io_loop.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/quiet_logger.h"
 
 namespace keelson::transport {
@@ -54,7 +57,7 @@ void echo_http(HttpRequest request, const std::function<void(HttpResponse)>& res
 }
 
 struct World {
-  os::SystemClock clock;
+  tests::ManualClock clock;
   tests::QuietLogger logger;
   base::Registry metrics;
   MethodTable methods = make_methods();
@@ -79,12 +82,18 @@ void feed(World& world, std::string_view input) {
   loop.post([&] { loop.adopt(fds[0], world.listener, Peer{}); });
   // One turn of the loop between the pieces, then the end of the stream ends the loop.
   size_t at = 0;
+  bool halfway = false;
   std::function<void()> more = [&] {
     char scrap[65536];
     while (::recv(fds[1], scrap, sizeof scrap, 0) > 0) continue;
     if (at >= bytes.size()) {
       ::shutdown(fds[1], SHUT_WR);
       return loop.post([&] { loop.close_connections(); });
+    }
+    if (at >= bytes.size() / 2 && !std::exchange(halfway, true)) {
+      if (how & 8) loop.drain_connections();
+      if (how & 16) loop.end_calls({kUnavailable, "the server ends"});
+      if (how & 32) world.clock.advance(std::chrono::minutes(10));
     }
     const size_t n = std::min(step, bytes.size() - at);
     if (::send(fds[1], bytes.data() + at, n, MSG_NOSIGNAL) < 0) at = bytes.size();

@@ -49,7 +49,7 @@ std::string framed(std::string_view bytes, uint32_t& crc) {
 std::string run(tests::SimDisk& disk, wal::Recovered& out) {
   std::string wrong = wal::recover(disk, "/wal", Index(0), out);
   if (!wrong.empty()) return wrong;
-  return wal::read_entries(disk, "/wal", out, 0, out.entries.size(),
+  return wal::read_entries(disk, "/wal", out, {0, out.entries.size()},
                            [](const wal::EntryPlace& place, std::string_view data) {
                              if (data.size() != place.data_size) std::abort();
                            });

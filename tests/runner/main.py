@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import counts
+import fuzz
 import suites
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
 COMPAT = ROOT / "compat"
-FUZZ_SECONDS = {"test": 5, "prove": 60}
 
 
 def say(text):
@@ -77,22 +77,8 @@ def run_go(suite, mode):
 
 
 def run_fuzz(suite, mode):
-    status = run_bash("cmake --preset fuzz >/dev/null && "
-                      f"cmake --build build/fuzz -j {os.cpu_count()} --target fuzz_all | tail -n 30")
-    if status != 0:
-        return counts.Counts(failed=1), [("fuzz", "the fuzz targets do not build")]
-    total, failures = counts.Counts(), []
-    for target in sorted((ROOT / "build" / "fuzz" / "fuzz").glob("fuzz_*")):
-        run = subprocess.run([str(target), f"-max_total_time={FUZZ_SECONDS[mode]}", "-timeout=10",
-                              "-rss_limit_mb=2048", "-print_final_stats=1"],
-                             cwd=target.parent, capture_output=True, text=True, errors="replace")
-        ok = run.returncode == 0
-        total.add(counts.Counts(int(ok), int(not ok)))
-        if not ok:
-            failures.append((target.name, run.stderr))
-    if total.passed + total.failed == 0:
-        total.failed, failures = 1, [("fuzz", "no fuzz target was built")]
-    return total, failures
+    del suite
+    return fuzz.run(mode, say)
 
 
 def run_script(suite, mode):
