@@ -18,15 +18,21 @@ func TestDebugPaths(t *testing.T) {
 			server := harness.Start(t, harness.Options{Kind: kind, Flags: flags})
 			for _, path := range []string{"/debug/pprof", "/debug/pprof/", "/debug/pprof/heap", "/debug/requests",
 				"/debug/vars/"} {
-				wantPage(t, server, http.MethodGet, path, 404, "404 page not found\n")
+				wantPage(t, server, http.MethodGet, path, wanted{404, "404 page not found\n"})
 			}
-			wantPage(t, server, http.MethodPost, "/debug/vars", 405, "Method Not Allowed\n")
+			wantPage(t, server, http.MethodPost, "/debug/vars", wanted{405, "Method Not Allowed\n"})
 			debugVars(t, server)
 		}
 	}
 }
 
-func wantPage(t *testing.T, server *harness.Server, method, path string, status int, body string) {
+// wanted is what a path answers with.
+type wanted struct {
+	status int
+	body   string
+}
+
+func wantPage(t *testing.T, server *harness.Server, method, path string, want wanted) {
 	t.Helper()
 	request, err := http.NewRequest(method, server.ClientURL+path, nil)
 	must(t, err)
@@ -35,7 +41,7 @@ func wantPage(t *testing.T, server *harness.Server, method, path string, status 
 	defer answer.Body.Close()
 	got, err := io.ReadAll(answer.Body)
 	must(t, err)
-	if answer.StatusCode != status || string(got) != body {
+	if answer.StatusCode != want.status || string(got) != want.body {
 		t.Errorf("%s: %s %s: %d %q", server.Kind, method, path, answer.StatusCode, got)
 	}
 	if kind := answer.Header.Get("Content-Type"); kind != "text/plain; charset=utf-8" {
