@@ -1,3 +1,4 @@
+// The encoding half of kv_codec.h.
 #include "api/base/wire.h"
 #include "api/model/compare_union.h"
 #include "api/model/kv_codec.h"

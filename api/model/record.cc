@@ -44,8 +44,8 @@ void Record::destroy(Record* record) {
   std::free(record);
 }
 
-Record* Record::make(std::string_view key, std::string_view value, Revision create, Revision mod,
-                     int64_t version, LeaseId lease) {
+Record* Record::make(const RecordFields& fields) {
+  const auto& [key, value, create, mod, version, lease] = fields;
   KEELSON_CHECK(key.size() + value.size() < (1u << 31), "record over 2 GiB");
   size_t value_head = bytes_head(value.size());
   size_t body = bytes_head(key.size()) + key.size() + int_size(create) + int_size(mod) +
@@ -86,11 +86,11 @@ Record* Record::make(std::string_view key, std::string_view value, Revision crea
 }
 
 Record* Record::make_tombstone(std::string_view key, Revision mod) {
-  return make(key, {}, 0, mod, 0, 0);
+  return make({key, {}, 0, mod, 0, 0});
 }
 
 Record* Record::make_marker(Revision mod) {
-  Record* record = make({}, {}, 0, 0, 0, 0);
+  Record* record = make(RecordFields{});
   record->mod_ = mod;
   record->tombstone_ = false;
   return record;

@@ -18,11 +18,18 @@
 
 namespace keelson::model {
 
+// What a version is made of; key and value together below 2 GiB.
+struct RecordFields {
+  std::string_view key, value;
+  Revision create = 0, mod = 0;
+  int64_t version = 0;
+  LeaseId lease = 0;
+};
+
 class Record {
  public:
-  // Makes a record with one reference. All sizes in bytes; key and value together below 2 GiB.
-  static Record* make(std::string_view key, std::string_view value, Revision create, Revision mod,
-                      int64_t version, LeaseId lease);
+  // Makes a record with one reference.
+  static Record* make(const RecordFields& fields);
   static Record* make_tombstone(std::string_view key, Revision mod);
 
   // The row that `etcdutl snapshot restore --bump-revision` adds: no key, an empty value, only a

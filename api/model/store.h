@@ -92,6 +92,15 @@ class RangeCursor {
   virtual Chunk next(size_t max_keys, size_t max_bytes) = 0;
 };
 
+// Events of revisions [from, to] in `range`, stopping after `max_events` matching events or
+// `max_revisions` scanned at a revision's border.
+struct HistoryRequest {
+  Revision from = 0, to = 0;
+  KeyRange range;
+  bool with_previous = false;  // fills Event::previous
+  size_t max_events = 0, max_revisions = 0;
+};
+
 // Past events, read by watches that start in the past or fell behind.
 struct HistoryChunk {
   Error error = Error::kNone;  // kCompacted when `from` is below the compacted revision
@@ -146,10 +155,7 @@ class Store {
   virtual std::vector<LeaseId> leases() = 0;  // as etcd lists them: order without meaning
 
   // --- watch support ---
-  // Events of revisions [from, to] in `range`, stopping after `max_events` matching events or
-  // `max_revisions` scanned at a revision's border. With_previous fills Event::previous.
-  virtual HistoryChunk history(Revision from, Revision to, KeyRange range, bool with_previous,
-                               size_t max_events, size_t max_revisions) = 0;
+  virtual HistoryChunk history(const HistoryRequest& request) = 0;
   virtual Revision published_revision() = 0;
   virtual Revision compacted_revision() = 0;  // -1 before any compaction
 

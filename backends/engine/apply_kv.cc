@@ -48,8 +48,8 @@ void Core::write(Cell* cell, std::string_view key, const model::PutRequest& requ
   std::string_view value = request.ignore_value ? kept : request.value;
   LeaseId lease = request.ignore_lease ? old_lease : request.lease;
   Revision main = next_revision();
-  Record* record = Record::make(key, value, old == nullptr ? main : old->create(), main,
-                                old == nullptr ? 1 : old->version() + 1, lease);
+  Record* record = Record::make({key, value, old == nullptr ? main : old->create(), main,
+                                 old == nullptr ? 1 : old->version() + 1, lease});
   log_version(record, head);
   if (cell == nullptr) {
     cell = cells_.make(record);

@@ -79,8 +79,7 @@ class Core final : public TxnHost {
   model::HashReply hash() const;
   void compute_compaction_hash();
   void forget_compaction_hashes();
-  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range, bool with_previous,
-                              size_t max_events, size_t max_revisions) const;
+  model::HistoryChunk history(const model::HistoryRequest& request) const;
   std::unique_ptr<backends::CheckpointSource> checkpoint() const;
 
   LeaseTable& leases() { return leases_; }

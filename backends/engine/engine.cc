@@ -136,10 +136,8 @@ Error Engine::open_cursor(const model::RangeRequest& request,
   return error;
 }
 
-model::HistoryChunk Engine::history(Revision from, Revision to, model::KeyRange range,
-                                    bool with_previous, size_t max_events,
-                                    size_t max_revisions) const {
-  return state_->core->history(from, to, range, with_previous, max_events, max_revisions);
+model::HistoryChunk Engine::history(const model::HistoryRequest& request) const {
+  return state_->core->history(request);
 }
 
 model::HashReply Engine::hash_kv(Revision revision) const {

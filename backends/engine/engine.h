@@ -111,8 +111,7 @@ class Engine {
   model::Error open_cursor(const model::RangeRequest& request,
                            std::unique_ptr<model::RangeCursor>& out) const;
 
-  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range, bool with_previous,
-                              size_t max_events, size_t max_revisions) const;
+  model::HistoryChunk history(const model::HistoryRequest& request) const;
 
   // etcd's Maintenance.HashKV and Hash; walk the rows in the calling thread, in chunks.
   model::HashReply hash_kv(Revision revision) const;

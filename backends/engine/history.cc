@@ -21,9 +21,8 @@ model::RecordRef share(const Record* record) {
 }
 }  // namespace
 
-model::HistoryChunk Core::history(Revision from, Revision to, model::KeyRange range,
-                                  bool with_previous, size_t max_events,
-                                  size_t max_revisions) const {
+model::HistoryChunk Core::history(const model::HistoryRequest& request) const {
+  const auto& [from, last, range, with_previous, max_events, max_revisions] = request;
   model::HistoryChunk chunk;
   Epochs::Pin pinned = pin();
   const View& now = view();
@@ -32,7 +31,7 @@ model::HistoryChunk Core::history(Revision from, Revision to, model::KeyRange ra
     chunk.error = model::Error::kCompacted;
     return chunk;
   }
-  to = std::min(to, now.state.revision);
+  const Revision to = std::min(last, now.state.revision);
   struct Bounds {
     Revision revision;
     size_t first, end;

@@ -202,7 +202,7 @@ class RestoreRun {
     if (!tombstone && kv.version <= 0) return "key row without version";
     Record* record = tombstone
                          ? Record::make_tombstone(kv.key, main)
-                         : Record::make(kv.key, kv.value, kv.create, main, kv.version, kv.lease);
+                         : Record::make({kv.key, kv.value, kv.create, main, kv.version, kv.lease});
     record->set_sub(static_cast<uint32_t>(sub));
     // HashKV is over these bytes, so a row that we would write differently is refused.
     if (record->row() != value) {

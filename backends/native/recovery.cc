@@ -236,7 +236,7 @@ std::string NativeLog::replay(const wal::Recovered& recovered, Index after) {
     std::vector<model::MembershipChange> changes;
     changes.reserve(end - begin);
     std::string read = wal::read_entries(
-        parts_.files, wal_dir(), recovered, begin, end,
+        parts_.files, wal_dir(), recovered, {begin, end},
         [&](const wal::EntryPlace& place, std::string_view bytes_of) {
           backends::LogEntry entry;
           entry.index = place.index;

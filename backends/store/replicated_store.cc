@@ -234,10 +234,8 @@ std::vector<LeaseId> ReplicatedStore::leases() {
   return slot_.read()->lease_ids();
 }
 
-model::HistoryChunk ReplicatedStore::history(Revision from, Revision to, model::KeyRange range,
-                                             bool with_previous, size_t max_events,
-                                             size_t max_revisions) {
-  return slot_.read()->history(from, to, range, with_previous, max_events, max_revisions);
+model::HistoryChunk ReplicatedStore::history(const model::HistoryRequest& request) {
+  return slot_.read()->history(request);
 }
 
 model::StoreStatus ReplicatedStore::status() {

@@ -85,8 +85,7 @@ class ReplicatedStore final : public RunningStore,
   void lease_keep_alive(LeaseId id, base::Done<model::LeaseReply> done) override;
   void lease_time_to_live(LeaseId id, bool keys, base::Done<model::LeaseReply> done) override;
   std::vector<LeaseId> leases() override;
-  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range, bool with_previous,
-                              size_t max_events, size_t max_revisions) override;
+  model::HistoryChunk history(const model::HistoryRequest& request) override;
   Revision published_revision() override;
   Revision compacted_revision() override;
   model::StoreStatus status() override;

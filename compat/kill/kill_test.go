@@ -67,9 +67,12 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 // The checks themselves are checked: they accept what etcd does, and refuse each kind of damage.
 func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, 3) }
 
-func put(key, value string, create, mod, version int64, before *mvccpb.KeyValue) []*mvccpb.Event {
+// revisions of a put: the key's first, this one, and how many there are.
+type revisions struct{ create, mod, version int64 }
+
+func put(key, value string, at revisions, before *mvccpb.KeyValue) []*mvccpb.Event {
 	return []*mvccpb.Event{{PrevKv: before, Kv: &mvccpb.KeyValue{Key: []byte(key), Value: []byte(value),
-		CreateRevision: create, ModRevision: mod, Version: version}}}
+		CreateRevision: at.create, ModRevision: at.mod, Version: at.version}}}
 }
 
 func expectError(t *testing.T, err error, text string) {
@@ -80,7 +83,7 @@ func expectError(t *testing.T, err error, text string) {
 }
 
 func TestTheChecksRefuseDamage(t *testing.T) {
-	first := put("a", "1", 2, 2, 1, nil)
+	first := put("a", "1", revisions{2, 2, 1}, nil)
 	known := func() *ledger {
 		l := newLedger()
 		l.acknowledge(2, signature(first))
@@ -90,7 +93,7 @@ func TestTheChecksRefuseDamage(t *testing.T) {
 		t.Fatal("a correct history is refused")
 	}
 	expectError(t, known().settle(1), "is lost")
-	expectError(t, known().check(2, put("a", "other", 2, 2, 1, nil)), "was acknowledged as")
+	expectError(t, known().check(2, put("a", "other", revisions{2, 2, 1}, nil)), "was acknowledged as")
 	expectError(t, known().check(3, first), "written by nobody")
 	l := known()
 	l.acknowledge(2, "P:b")
@@ -110,11 +113,11 @@ func TestTheChecksRefuseDamage(t *testing.T) {
 
 func TestTheModelRefusesGapsAndWrongStates(t *testing.T) {
 	m := newModel()
-	expectError(t, m.apply(3, put("a", "1", 3, 3, 1, nil)), "follows")
-	if err := m.apply(2, put("a", "1", 2, 2, 1, nil)); err != nil {
+	expectError(t, m.apply(3, put("a", "1", revisions{3, 3, 1}, nil)), "follows")
+	if err := m.apply(2, put("a", "1", revisions{2, 2, 1}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	expectError(t, m.apply(3, put("a", "2", 2, 3, 2, nil)), "previous value")
+	expectError(t, m.apply(3, put("a", "2", revisions{2, 3, 2}, nil)), "previous value")
 	m.revision = 2
-	expectError(t, m.apply(3, put("b", "2", 2, 3, 2, nil)), "expected create 3")
+	expectError(t, m.apply(3, put("b", "2", revisions{2, 3, 2}, nil)), "expected create 3")
 }

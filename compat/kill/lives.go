@@ -89,7 +89,7 @@ func (r *run) load(life int, l *ledger, compacting bool) error {
 		links = append(links, conn)
 	}
 	for id := range workers {
-		w := newWorker(id, r.seed+uint64(life)<<16, links[id%conns], r.model, l, &dying)
+		w := r.newWorker(id, life, links[id%conns], l, &dying)
 		group.Go(func() { w.run(ctx) })
 	}
 	for i := range observers {

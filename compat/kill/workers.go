@@ -35,12 +35,13 @@ type worker struct {
 
 func workerPrefix(id int) string { return fmt.Sprintf("k/%03d/", id) }
 
-func newWorker(id int, seed uint64, conn *grpc.ClientConn, m *model, l *ledger, dying *atomic.Bool) *worker {
+func (r *run) newWorker(id, life int, conn *grpc.ClientConn, l *ledger, dying *atomic.Bool) *worker {
+	seed := r.seed + uint64(life)<<16
 	w := &worker{id: id, random: mathrand.New(mathrand.NewPCG(seed, uint64(id))), kv: pb.NewKVClient(conn),
 		lease: pb.NewLeaseClient(conn), ledger: l, dying: dying, mods: map[string]int64{}}
 	for i := range keysPerWorker {
 		key := w.key(i)
-		if kv := m.keys[key]; kv != nil {
+		if kv := r.model.keys[key]; kv != nil {
 			w.mods[key] = kv.ModRevision
 		}
 	}

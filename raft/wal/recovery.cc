@@ -170,14 +170,14 @@ std::string recover(base::FileSystem& files, const std::string& dir, Index from,
 }
 
 std::string read_entries(base::FileSystem& files, const std::string& dir,
-                         const Recovered& recovered, size_t begin, size_t end,
+                         const Recovered& recovered, EntrySpan span,
                          const std::function<void(const EntryPlace&, std::string_view)>& visit) {
   constexpr size_t kWindow = size_t{4} << 20;
   std::unique_ptr<base::File> file;
   uint32_t open_segment = UINT32_MAX;
   std::string window;
   uint64_t window_at = 0;
-  for (size_t i = begin; i < end; ++i) {
+  for (size_t i = span.begin; i < span.end; ++i) {
     const EntryPlace& place = recovered.entries[i];
     if (place.segment != open_segment) {
       std::string path = dir + "/" + recovered.segments[place.segment].text();

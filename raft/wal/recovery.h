@@ -40,10 +40,15 @@ struct Recovered {
 // Reads every segment in `dir` from the one that holds `from` on. "" or what is wrong.
 std::string recover(base::FileSystem& files, const std::string& dir, Index from, Recovered& out);
 
-// Calls `visit` with the data of entries [begin, end) of `recovered`, in order; the view is valid
-// during the call. "" or an I/O error.
+// Positions in Recovered::entries; `end` is not among them.
+struct EntrySpan {
+  size_t begin = 0, end = 0;
+};
+
+// Calls `visit` with the data of the entries of `recovered`, in order; the view is valid during the
+// call. "" or an I/O error.
 std::string read_entries(base::FileSystem& files, const std::string& dir,
-                         const Recovered& recovered, size_t begin, size_t end,
+                         const Recovered& recovered, EntrySpan span,
                          const std::function<void(const EntryPlace&, std::string_view)>& visit);
 
 }  // namespace keelson::wal

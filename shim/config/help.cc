@@ -1,3 +1,4 @@
+// The text of --help, made of the flag table.
 #include "shim/config/config.h"
 
 namespace keelson::config {

@@ -81,8 +81,8 @@ std::unique_ptr<transport::Server> make_client_server(const ServeOptions& option
   (void)options, (void)http;
   return tests::make_grpc_front_end(methods, runtime.clock);
 #else
-  return transport::Server::make(options.transport, methods, http, runtime.threads, runtime.clock,
-                                 runtime.logger, runtime.metrics);
+  return transport::Server::make(options.transport, {methods, http, runtime.threads, runtime.clock,
+                                                     runtime.logger, runtime.metrics});
 #endif
 }
 
@@ -99,8 +99,8 @@ std::string make_front_end(const ServeOptions& options, const Runtime& runtime,
   transport::ServerOptions one_thread = options.transport;
   one_thread.io_threads = 1;
   out.metrics =
-      transport::Server::make(one_thread, kNoMethods, http::metrics_only(http), runtime.threads,
-                              runtime.clock, runtime.logger, runtime.metrics);
+      transport::Server::make(one_thread, {kNoMethods, http::metrics_only(http), runtime.threads,
+                                           runtime.clock, runtime.logger, runtime.metrics});
   return listen_all(*out.metrics, options.metrics_listeners, options.tls);
 }
 

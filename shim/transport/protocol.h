@@ -18,13 +18,12 @@ class Connection;
 
 // What all io threads share; read-only but for the atomics.
 struct Core {
-  Core(ServerOptions o, const MethodTable& table, HttpHandler h, base::Clock& c, base::Logger& l,
-       base::Registry& metrics)
+  Core(ServerOptions o, ServerParts parts)
       : options(std::move(o)),
-        methods(table, metrics, options.timed_calls),
-        http(std::move(h)),
-        clock(c),
-        logger(l) {}
+        methods(parts.methods, parts.metrics, options.timed_calls),
+        http(std::move(parts.http)),
+        clock(parts.clock),
+        logger(parts.logger) {}
 
   ServerOptions options;
   MethodIndex methods;

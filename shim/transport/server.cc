@@ -122,12 +122,10 @@ class RealServer final : public Server {
 
 }  // namespace
 
-std::unique_ptr<Server> Server::make(ServerOptions options, const MethodTable& methods,
-                                     HttpHandler http, base::Threads& threads, base::Clock& clock,
-                                     base::Logger& logger, base::Registry& metrics) {
-  return std::make_unique<RealServer>(
-      std::make_unique<Core>(std::move(options), methods, std::move(http), clock, logger, metrics),
-      threads);
+std::unique_ptr<Server> Server::make(ServerOptions options, ServerParts parts) {
+  base::Threads& threads = parts.threads;
+  return std::make_unique<RealServer>(std::make_unique<Core>(std::move(options), std::move(parts)),
+                                      threads);
 }
 
 }  // namespace keelson::transport

@@ -51,12 +51,19 @@ struct ServerOptions {
   bool timed_calls = false;
 };
 
+// Everything must outlive the server.
+struct ServerParts {
+  const MethodTable& methods;
+  HttpHandler http;
+  base::Threads& threads;
+  base::Clock& clock;
+  base::Logger& logger;
+  base::Registry& metrics;
+};
+
 class Server {
  public:
-  // Everything handed in must outlive the server.
-  static std::unique_ptr<Server> make(ServerOptions options, const MethodTable& methods,
-                                      HttpHandler http, base::Threads& threads, base::Clock& clock,
-                                      base::Logger& logger, base::Registry& metrics);
+  static std::unique_ptr<Server> make(ServerOptions options, ServerParts parts);
   virtual ~Server() = default;
 
   // Binds. "" or an error like "listen tcp 127.0.0.1:2379: bind: address already in use". A taken

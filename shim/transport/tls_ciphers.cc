@@ -1,3 +1,4 @@
+// The cipher suites that --cipher-suites knows: Go's names and OpenSSL's.
 #include <algorithm>
 #include <utility>
 

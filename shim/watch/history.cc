@@ -41,8 +41,8 @@ void Core::history_step(Watcher& watcher) {
       queued_ > options_.all_queues_bytes ? options_.crowded_queue_bytes : options_.message_bytes;
   size_t events = std::clamp<size_t>(limit / watcher.mean_event_bytes, 1, kMostEvents);
   model::HistoryChunk chunk =
-      store_.history(watcher.next, revision_, watcher.range(), watcher.spec.view.prev_kv, events,
-                     options_.history_revisions);
+      store_.history({watcher.next, revision_, watcher.range(), watcher.spec.view.prev_kv, events,
+                      options_.history_revisions});
   if (chunk.error != model::Error::kNone) {
     return end_by_compaction(watcher, store_.compacted_revision());
   }

@@ -56,7 +56,8 @@ void report_port(int fd, int port) {
   methods.add(std::move(range));
   transport::ServerOptions options;
   options.io_threads = 1;
-  auto server = transport::Server::make(options, methods, nullptr, threads, clock, logger, metrics);
+  auto server =
+      transport::Server::make(options, {methods, nullptr, threads, clock, logger, metrics});
   transport::Listen listen;
   listen.host = "127.0.0.1";
   if (!server->listen(listen, {}).empty()) std::abort();

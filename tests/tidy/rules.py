@@ -9,11 +9,13 @@ HEADER_LINES = 250
 
 # Pattern, what to do instead, folders that may.
 BANNED = [
-    (r"\bsystem_clock::now|\bsteady_clock::now|\bclock_gettime\(", "base::Clock", ("shim/os/", "tests/")),
+    (r"\b\w+_clock::now|\bclock_gettime\(|\bgettimeofday\(|(?<![\w.>])time\((?:nullptr|NULL|0|&\w+)\)", "base::Clock",
+     ("shim/os/", "tests/")),
     (r"\bstd::random_device|\brand\(|\bsrand\(", "base::Random", ("shim/os/", "tests/")),
     (r"\bsleep_for\(|\busleep\(", "a timer or a condition", ("shim/os/", "tests/")),
     (r"(?<![\w_])assert\(", "KEELSON_CHECK", ()),
-    (r"\bstd::cout\b", "base::Logger", ("shim/main/", "tests/")),
+    (r"\bstd::(?:cout|cerr|clog)\b|\b(?:stdout|stderr)\b|\bprintf\(|(?:std)?::(?:puts|putchar|perror)\(", "base::Logger",
+     ("shim/main/", "tests/", "api/base/check.cc")),
     (r"\bgetenv\(", "shim/config", ("shim/config/", "shim/os/", "shim/main/", "tests/")),
     (r"\bstd::regex\b", "a hand-written parser: regex recursion can overflow", ("tests/",)),
 ]
@@ -141,7 +143,7 @@ def _is_comment(text):
 
 
 def purpose(path, text):
-    """A header opens with what it is; a source without a header of its own does too."""
+    """What a file is for stands on its first line: of a header, and of a source that has none of its own."""
     first = text.lstrip().split("\n", 1)[0]
     return [] if first.startswith("//") else [f"{path}: opens without a sentence on its purpose"]
 

@@ -1,3 +1,4 @@
+// Big-endian integers, hexadecimal and the other small helpers on bytes.
 #include "api/base/bytes.h"
 
 #include <gtest/gtest.h>

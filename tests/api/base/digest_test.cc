@@ -1,3 +1,4 @@
+// CRC-32C against its published values.
 #include "api/base/digest.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Durations as Go writes and reads them.
 #include "api/base/duration_text.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// The registry's figures and its page in Prometheus' text format.
 #include "api/base/metrics.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// The protobuf wire format: what is written reads back, malformed input is reported.
 #include "api/base/wire.h"
 
 #include <gtest/gtest.h>

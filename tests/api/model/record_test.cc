@@ -1,3 +1,4 @@
+// A record's bytes against protobuf's own encoding, and its reference count.
 #include "api/model/record.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +39,7 @@ mvccpb::KeyValue message(const Case& c) {
 TEST(Record, ItsBytesAreTheEncodedKeyValue) {
   for (const Case& c : cases()) {
     RecordRef record =
-        RecordRef::adopt(Record::make(c.key, c.value, c.create, c.mod, c.version, c.lease));
+        RecordRef::adopt(Record::make({c.key, c.value, c.create, c.mod, c.version, c.lease}));
     mvccpb::KeyValue kv = message(c);
     EXPECT_EQ(record->key_value(), kv.SerializeAsString());
     EXPECT_EQ(record->row(), kv.SerializeAsString());
@@ -60,7 +61,7 @@ TEST(Record, ItsBytesAreTheEncodedKeyValue) {
 TEST(Record, GivesItsFieldsBack) {
   for (const Case& c : cases()) {
     RecordRef record =
-        RecordRef::adopt(Record::make(c.key, c.value, c.create, c.mod, c.version, c.lease));
+        RecordRef::adopt(Record::make({c.key, c.value, c.create, c.mod, c.version, c.lease}));
     EXPECT_EQ(record->key(), c.key);
     EXPECT_EQ(record->value(), c.value);
     EXPECT_EQ(record->create(), c.create);
@@ -96,7 +97,7 @@ TEST(Record, AMarkerIsAnEmptyRowWithARevision) {
 }
 
 TEST(Record, ReferencesAreCounted) {
-  RecordRef a = RecordRef::adopt(Record::make("k", "v", 2, 2, 1, 0));
+  RecordRef a = RecordRef::adopt(Record::make({"k", "v", 2, 2, 1, 0}));
   RecordRef b = a;
   RecordRef c = std::move(a);
   EXPECT_FALSE(a);

@@ -1,3 +1,4 @@
+// Commands as log entries: both ways, against protobuf, and damaged.
 #include "backends/engine/command_codec.h"
 
 #include <gtest/gtest.h>

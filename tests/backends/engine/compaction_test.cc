@@ -1,3 +1,4 @@
+// What compaction keeps, refuses, hashes and gives back.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -74,7 +75,7 @@ TEST(Compaction, ADeadTombstoneUnderANewerVersionIsNoRow) {
   d.settle();
   EXPECT_EQ(key_rows(d.engine), (std::vector<std::pair<Revision, bool>>{{4, false}, {5, false}}));
   EXPECT_EQ(count(d.engine, "a", "b", 4), 0);
-  model::HistoryChunk chunk = d.engine.history(5, 5, {"a", ""}, true, 10, 10);
+  model::HistoryChunk chunk = d.engine.history({5, 5, {"a", ""}, true, 10, 10});
   ASSERT_EQ(chunk.events.size(), 1u);
   EXPECT_FALSE(chunk.events[0].previous);
   ASSERT_EQ(d.compact(5).error, Error::kNone);
@@ -95,8 +96,8 @@ TEST(Compaction, RefusesReadsBelowAndAnswersEtcdsErrors) {
   count(d.engine, "a", "", 3, Error::kCompacted);
   EXPECT_EQ(count(d.engine, "a", "", 4), 1);
   EXPECT_EQ(count(d.engine, "a", "", -7), 1);
-  EXPECT_EQ(d.engine.history(3, 6, {"a", ""}, false, 10, 10).error, Error::kCompacted);
-  EXPECT_EQ(d.engine.history(4, 6, {"a", ""}, false, 10, 10).events.size(), 3u);
+  EXPECT_EQ(d.engine.history({3, 6, {"a", ""}, false, 10, 10}).error, Error::kCompacted);
+  EXPECT_EQ(d.engine.history({4, 6, {"a", ""}, false, 10, 10}).events.size(), 3u);
 }
 
 TEST(Compaction, WaitsForItsHashAndForSources) {

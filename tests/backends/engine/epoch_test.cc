@@ -1,3 +1,4 @@
+// Retired objects live until every reader that may see them has gone.
 #include "backends/engine/epoch.h"
 
 #include <gtest/gtest.h>

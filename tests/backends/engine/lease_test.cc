@@ -1,3 +1,4 @@
+// Leases at apply: grant, attach, expire, renew, revoke.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -280,8 +280,8 @@ class RandomRun {
     }
     size_t met = 0;
     for (Revision next = from; next <= reference_.current();) {
-      model::HistoryChunk chunk = driver_.engine.history(next, reference_.current(), range, true,
-                                                         max_events, 1 + below(20));
+      model::HistoryChunk chunk = driver_.engine.history(
+          {next, reference_.current(), range, true, max_events, 1 + below(20)});
       if (next < reference_.compacted()) {
         ASSERT_EQ(chunk.error, Error::kCompacted);
         return;

@@ -1,3 +1,4 @@
+// The state from rows and back, and rows that are refused.
 #include <gtest/gtest.h>
 
 #include "api/base/bytes.h"

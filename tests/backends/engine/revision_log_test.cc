@@ -1,3 +1,4 @@
+// The revision log's order, blanking and merging.
 #include "backends/engine/revision_log.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +11,7 @@ namespace {
 using model::Record;
 
 Record* version(Revision main, uint32_t sub) {
-  Record* record = Record::make("k", "v", main, main, 1, 0);
+  Record* record = Record::make({"k", "v", main, main, 1, 0});
   record->set_sub(sub);
   return record;
 }

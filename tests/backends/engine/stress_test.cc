@@ -154,7 +154,7 @@ class Stress {
       Revision from = std::max(first_, engine().compact_revision() + 1);
       while (from <= engine().revision() && !stop_) {
         model::HistoryChunk chunk =
-            engine().history(from, engine().revision(), {"pair/", "pair0"}, true, 500, 50);
+            engine().history({from, engine().revision(), {"pair/", "pair0"}, true, 500, 50});
         if (chunk.error == Error::kCompacted) break;
         for (const model::RevisionEvents& batch : chunk.revisions) {
           ASSERT_EQ(batch.events.size(), static_cast<size_t>(kPairs));

@@ -1,3 +1,4 @@
+// Members, alarms and cluster version, from commands and from rows.
 #include "backends/engine/tables.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// The index against a sorted map, under inserts, deaths and erasure.
 #include "backends/engine/tree.h"
 
 #include <gtest/gtest.h>
@@ -19,13 +20,14 @@ class Forest {
     for (Record* record : records_) record->unref();
   }
   Cell* add(const std::string& key) {
-    records_.push_back(Record::make(key, "v", 2, 2, 1, 0));
+    records_.push_back(Record::make({key, "v", 2, 2, 1, 0}));
     return cells_.make(records_.back());
   }
   // The checker wants live bits and newest versions to agree.
   void turn(Cell* cell, bool live) {
     std::string key(cell->key());
-    records_.push_back(live ? Record::make(key, "v", 3, 3, 1, 0) : Record::make_tombstone(key, 3));
+    records_.push_back(live ? Record::make({key, "v", 3, 3, 1, 0})
+                            : Record::make_tombstone(key, 3));
     cell->head.store(records_.back());
   }
 

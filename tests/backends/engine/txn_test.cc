@@ -91,7 +91,7 @@ TEST_F(Txn, WhatIsDeletedAndPutAgainIsCreated) {
   EXPECT_EQ(batches[0].events[1].record->create(), 3);
   EXPECT_FALSE(batches[0].events[1].previous);
   EXPECT_TRUE(d.engine.unpublished_events().empty());
-  model::HistoryChunk chunk = d.engine.history(3, 3, {"a", ""}, true, 10, 10);
+  model::HistoryChunk chunk = d.engine.history({3, 3, {"a", ""}, true, 10, 10});
   ASSERT_EQ(chunk.events.size(), 2u);
   EXPECT_TRUE(chunk.events[0].previous);
   EXPECT_FALSE(chunk.events[1].previous);

@@ -58,7 +58,7 @@ TEST(Directory, FirstDayIsEtcds) {
   ASSERT_EQ(read.entries.size(), 2u);
   EXPECT_EQ(read.entries[0].type, core::EntryType::kConfChange);
   EXPECT_EQ(read.state, (core::HardState{Term(2), MemberId(member), Index(2)}));
-  ASSERT_EQ(wal::read_entries(disk, kWal, read, 0, 1,
+  ASSERT_EQ(wal::read_entries(disk, kWal, read, {0, 1},
                               [&](const wal::EntryPlace&, std::string_view data) {
                                 core::ConfChange change;
                                 ASSERT_TRUE(core::decode(data, change));

@@ -355,7 +355,7 @@ class HostileRun {
     Revision from = std::max(reset.published + 1, reference.compact_revision());
     std::vector<RecordingSink::Change> expected, mine;
     model::HistoryChunk chunk = reference.history(
-        from, reference.revision(), {std::string_view("\0", 1), "\xff"}, true, 100'000, 100'000);
+        {from, reference.revision(), {std::string_view("\0", 1), "\xff"}, true, 100'000, 100'000});
     ASSERT_EQ(chunk.error, Error::kNone);
     for (const model::RevisionEvents& revision : chunk.revisions) {
       for (const model::Event& event : revision.events) {

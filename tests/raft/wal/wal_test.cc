@@ -47,7 +47,7 @@ std::vector<std::string> all_data(base::FileSystem& disk) {
   Recovered recovered;
   EXPECT_EQ(read(disk, recovered), "");
   std::vector<std::string> out;
-  EXPECT_EQ(read_entries(disk, "/wal", recovered, 0, recovered.entries.size(),
+  EXPECT_EQ(read_entries(disk, "/wal", recovered, {0, recovered.entries.size()},
                          [&](const EntryPlace&, std::string_view data) { out.emplace_back(data); }),
             "");
   return out;

@@ -1,3 +1,4 @@
+// Flags, environment and file together: values, defaults, refusals, exit codes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

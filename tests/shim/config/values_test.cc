@@ -1,3 +1,4 @@
+// Single values, URLs and command lines as Go's packages take them.
 #include "shim/config/values.h"
 
 #include <gtest/gtest.h>

@@ -28,9 +28,7 @@ class FakeStore : public model::Store {
   void lease_keep_alive(LeaseId, base::Done<model::LeaseReply>) override {}
   void lease_time_to_live(LeaseId, bool, base::Done<model::LeaseReply>) override {}
   std::vector<LeaseId> leases() override { return {}; }
-  model::HistoryChunk history(Revision, Revision, model::KeyRange, bool, size_t, size_t) override {
-    return {};
-  }
+  model::HistoryChunk history(const model::HistoryRequest&) override { return {}; }
   Revision published_revision() override { return 1; }
   Revision compacted_revision() override { return -1; }
   model::StoreStatus status() override { return now; }

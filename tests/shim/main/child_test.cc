@@ -1,3 +1,4 @@
+// A child process for the tests of the binary: its pipes, signals and end.
 #include "tests/shim/main/child.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Log records in etcd's shape, sinks and rotation.
 #include "shim/os/logger.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Memory limits and process figures from made-up and real /proc and /sys.
 #include "shim/os/process.h"
 
 #include <fcntl.h>

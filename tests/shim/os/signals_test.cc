@@ -1,3 +1,4 @@
+// Waiting for a signal, and dying of it.
 #include "shim/os/signals.h"
 
 #include <gtest/gtest.h>

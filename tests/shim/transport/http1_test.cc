@@ -1,3 +1,4 @@
+// HTTP/1.1: requests, bodies, keep-alive and refusals.
 #include <gtest/gtest.h>
 
 #include "tests/shim/transport/test_server.h"

@@ -30,7 +30,7 @@ int serve(int argc, char** argv) {
   add_interop_service(methods);
   ServerOptions options;
   options.max_message_bytes = 4 << 20;
-  auto server = Server::make(options, methods, &serve_http, threads, clock, logger, metrics);
+  auto server = Server::make(options, {methods, &serve_http, threads, clock, logger, metrics});
   Listen listen;
   listen.host = "127.0.0.1";
   TlsOptions tls;

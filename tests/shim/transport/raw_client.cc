@@ -1,3 +1,4 @@
+// A client that writes and reads bytes as they are; declared in test_server.h.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>

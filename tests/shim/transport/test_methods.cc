@@ -1,3 +1,4 @@
+// Methods that the transport's tests serve.
 #include <algorithm>
 #include <chrono>
 #include <string>

@@ -21,7 +21,7 @@ void serve_http(HttpRequest request, const std::function<void(HttpResponse)>& re
 TestServer::TestServer(ServerOptions options) {
   add_test_methods(methods_, seen_);
   if (options.io_threads == 0) options.io_threads = 2;
-  server_ = Server::make(options, methods_, &serve_http, threads_, clock_, logger_, metrics_);
+  server_ = Server::make(options, {methods_, &serve_http, threads_, clock_, logger_, metrics_});
 }
 
 TestServer::~TestServer() {

@@ -1,3 +1,4 @@
+// TLS on a listener: versions, ALPN, ciphers, client certificates, revocation, changed files.
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 

@@ -50,7 +50,7 @@ class FakeStore : public model::Store {
         Revision create = alive ? slot->create() : entry->revision;
         int64_t version = alive ? slot->version() + 1 : 1;
         event.record = model::RecordRef::adopt(
-            model::Record::make(op.key, op.value, create, entry->revision, version, 0));
+            model::Record::make({op.key, op.value, create, entry->revision, version, 0}));
       }
       slot = event.record;
       entry->events.push_back(std::move(event));
@@ -86,10 +86,10 @@ class FakeStore : public model::Store {
     std::lock_guard lock(mutex_);
     return compacted_;
   }
-  model::HistoryChunk history(Revision from, Revision to, model::KeyRange range, bool with_previous,
-                              size_t max_events, size_t max_revisions) override {
+  model::HistoryChunk history(const model::HistoryRequest& request) override {
     std::lock_guard lock(mutex_);
     ++history_calls;
+    const auto& [from, to, range, with_previous, max_events, max_revisions] = request;
     model::HistoryChunk chunk;
     if (from < compacted_) {
       chunk.error = model::Error::kCompacted;
