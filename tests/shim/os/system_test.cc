@@ -1,3 +1,4 @@
+// The real clock, threads, randomness and digests.
 #include "shim/os/system.h"
 
 #include <gtest/gtest.h>
