@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -64,6 +65,14 @@ class OpenSslSha256 : public base::Sha256 {
   std::unique_ptr<EVP_MD_CTX, FreeContext> context_;
 };
 
+// A policy that somebody chose for the process is left alone, and a refusal costs only speed.
+void prefer_batches() {
+  int policy = 0;
+  sched_param param{};
+  if (pthread_getschedparam(pthread_self(), &policy, &param) == 0 && policy == SCHED_OTHER)
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+}
+
 }  // namespace
 
 base::MonotonicTime SystemClock::now() const {
@@ -84,6 +93,7 @@ std::unique_ptr<base::Thread> SystemThreads::start(std::string name, std::functi
   KEELSON_CHECK(name.size() <= 15, "the kernel keeps 15 bytes of a thread's name");
   std::thread thread([name = std::move(name), body = std::move(body)] {
     pthread_setname_np(pthread_self(), name.c_str());
+    prefer_batches();
     body();
   });
   return std::make_unique<SystemThread>(std::move(thread));

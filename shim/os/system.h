@@ -22,7 +22,9 @@ class SystemClock : public base::Clock {
 std::unique_ptr<base::Random> make_system_random();
 
 // Kernel threads. Signals stay with whoever had them: a new thread inherits the caller's mask.
-// Thread-safe. A thread that cannot be started ends the process.
+// Thread-safe. A thread that cannot be started ends the process. Threads run under SCHED_BATCH
+// (sched(7)), which needs no privilege: one that wakes does not push aside what runs just now.
+// docs/decisions/0007 says why.
 class SystemThreads : public base::Threads {
  public:
   std::unique_ptr<base::Thread> start(std::string name, std::function<void()> body) override;

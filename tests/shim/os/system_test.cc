@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #include <set>
@@ -47,6 +48,26 @@ TEST(SystemThreads, AreNamedAndJoined) {
   thread.reset();
   EXPECT_TRUE(ran);
   EXPECT_EQ(name, "keelson-fifteen");
+}
+
+int policy_of_new_thread() {
+  SystemThreads threads;
+  std::atomic<int> policy{-1};
+  threads.start("policy", [&] { policy = sched_getscheduler(0); });
+  return policy;
+}
+
+TEST(SystemThreads, DoNotPreemptOnWakeUp) {
+  EXPECT_EQ(policy_of_new_thread(), SCHED_BATCH);
+}
+
+TEST(SystemThreads, LeaveAChosenPolicyAlone) {
+  std::thread idle([] {
+    const sched_param param{};
+    ASSERT_EQ(sched_setscheduler(0, SCHED_IDLE, &param), 0);
+    EXPECT_EQ(policy_of_new_thread(), SCHED_IDLE);
+  });
+  idle.join();
 }
 
 TEST(OpenSslDigests, KnownAnswers) {
