@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "api/base/metrics.h"
+#include "shim/os/system.h"
 #include "shim/transport/connection.h"
 #include "shim/transport/grpc_wire.h"
 #include "shim/transport/io_loop.h"
@@ -61,7 +62,8 @@ struct World {
   tests::QuietLogger logger;
   base::Registry metrics;
   MethodTable methods = make_methods();
-  Core core{ServerOptions{}, methods, &echo_http, clock, logger, metrics};
+  os::SystemThreads threads;
+  Core core{ServerOptions{}, {methods, &echo_http, threads, clock, logger, metrics}};
   Listener listener;
   World() {
     core.options.max_message_bytes = 4096;
