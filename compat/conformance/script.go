@@ -5,6 +5,7 @@ package conformance
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,11 +38,20 @@ type Command struct {
 	source     []string
 }
 
+var grpcScripts = []string{
+	"kv_put", "kv_range_stream", "kv_txn_ops", "lease", "lease_keepalive", "watch_events", "watch_history",
+}
+
 // RunsOn tells whether a kind runs the script. The hostile log shows no client what it does, and keeps
-// its state, so it runs all that native runs.
+// its state, so it runs all that native runs. The other front end changes no answer but those that
+// name a transport's own limits; a few scripts with every kind of call will do.
 func (s *Script) RunsOn(kind harness.Kind) bool {
-	if kind == harness.Hostile {
+	switch kind {
+	case harness.Hostile:
 		kind = harness.Native
+	case harness.GRPC:
+		name := strings.TrimSuffix(filepath.Base(s.Path), ".txt")
+		return slices.Contains(grpcScripts, name)
 	}
 	return slices.Contains(s.Servers, kind)
 }

@@ -30,6 +30,8 @@ const (
 	// Hostile is Keelson on the hostile log of the tests (tests/hostile): it does all that a log may
 	// do and no client may notice, by the seed in KEELSON_SEED. It keeps what it has at a restart.
 	Hostile Kind = "hostile"
+	// GRPC is Memory with gRPC C++ as its front end in place of our transport: plaintext, no HTTP.
+	GRPC Kind = "grpc"
 )
 
 // Options says how to start a server.
@@ -112,6 +114,8 @@ func binary(kind Kind) (string, error) {
 		return Tool("etcd")
 	case Hostile:
 		return TestBinary("tests/hostile/hostile_server")
+	case GRPC:
+		return TestBinary("tests/grpc_server/grpc_server")
 	default:
 		return KeelsonBinary()
 	}
@@ -126,7 +130,7 @@ func (s *Server) arguments() []string {
 	}
 	switch s.Kind {
 	case Etcd:
-	case Hostile: // its log is built in
+	case Hostile, GRPC: // what sets them apart is built in
 		out = append(out, "--backend="+string(Memory))
 	default:
 		out = append(out, "--backend="+string(s.Kind))
