@@ -41,7 +41,7 @@ class Child {
   size_t searched_ = 0;
 };
 
-// A fresh folder below the test's temporary one.
+// A fresh folder, removed when the test ends.
 std::string make_folder();
 
 // Runs to the end and gives the exit code; the output in `child_err` and `child_out` unless null.

@@ -13,6 +13,8 @@
 
 #include <ctime>
 
+#include "tests/support/temp_folder.h"
+
 extern char** environ;
 
 namespace keelson::main {
@@ -117,9 +119,7 @@ int Child::wait() {
 }
 
 std::string make_folder() {
-  std::string name = testing::TempDir() + "keelson-main-XXXXXX";
-  EXPECT_NE(mkdtemp(name.data()), nullptr);
-  return name;
+  return tests::temp_folder("main");
 }
 
 int run_child(const ChildOptions& options, std::string* child_err, std::string* child_out) {

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "shim/os/log_record.h"
+#include "tests/support/temp_folder.h"
 
 namespace keelson::os {
 namespace {
@@ -56,11 +57,7 @@ class LoggerTest : public testing::Test {
     sinks.push_back(std::make_unique<MemorySink>(lines_));
     return make_logger(level, console, std::move(sinks), clock_);
   }
-  std::string folder() {
-    std::string name = testing::TempDir() + "keelson-log-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    return name;
-  }
+  std::string folder() { return tests::temp_folder("log"); }
   static std::string contents(const std::string& path) {
     std::ostringstream out;
     out << std::ifstream(path).rdbuf();

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "tests/support/temp_folder.h"
+
 namespace keelson::os {
 namespace {
 
@@ -14,15 +16,9 @@ using base::OpenMode;
 
 class PosixFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "posix_file_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
   std::string path(const std::string& name) const { return dir_ + "/" + name; }
 
-  std::string dir_;
+  const std::string dir_ = tests::temp_folder("file");
   std::unique_ptr<base::FileSystem> files_ = make_posix_file_system();
 };
 

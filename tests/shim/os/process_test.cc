@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "shim/os/allocator.h"
+#include "tests/support/temp_folder.h"
 
 namespace keelson::os {
 namespace {
@@ -18,16 +19,12 @@ namespace {
 // A /proc and /sys of our own.
 class MemoryBoundTest : public testing::Test {
  protected:
-  MemoryBoundTest() {
-    root_ = testing::TempDir() + "keelson-proc-XXXXXX";
-    EXPECT_NE(mkdtemp(root_.data()), nullptr);
-    put("/proc/meminfo", "MemTotal:        8000000 kB\nMemFree:  5 kB\n");
-  }
+  MemoryBoundTest() { put("/proc/meminfo", "MemTotal:        8000000 kB\nMemFree:  5 kB\n"); }
   void put(const std::string& path, const std::string& text) {
     std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
     std::ofstream(root_ + path) << text;
   }
-  std::string root_;
+  const std::string root_ = tests::temp_folder("proc");
 };
 
 TEST_F(MemoryBoundTest, TheMachineWithoutGroups) {

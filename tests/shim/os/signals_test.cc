@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "shim/os/notify.h"
+#include "tests/support/temp_folder.h"
 
 namespace keelson::os {
 namespace {
@@ -65,8 +66,7 @@ int bound_socket(const std::string& name) {
 }
 
 TEST(Notify, OneDatagramToPathAndAbstractName) {
-  std::string folder = testing::TempDir() + "keelson-notify-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string folder = tests::temp_folder("notify");
   for (const std::string& name :
        {folder + "/socket", "@keelson-notify-" + std::to_string(getpid())}) {
     int fd = bound_socket(name);

@@ -6,6 +6,8 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include "tests/support/temp_folder.h"
+
 namespace keelson::transport {
 
 struct Certificate::Parts {
@@ -90,14 +92,6 @@ void Certificate::write_crl(const std::string& file, const std::vector<long>& se
   X509_CRL_free(list);
 }
 
-ScratchFolder::ScratchFolder() {
-  char name[] = "/tmp/keelson-tls-XXXXXX";
-  EXPECT_NE(mkdtemp(name), nullptr);
-  path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::filesystem::remove_all(path_);
-}
+ScratchFolder::ScratchFolder() : path_(tests::temp_folder("tls")) {}
 
 }  // namespace keelson::transport

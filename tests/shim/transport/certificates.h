@@ -37,7 +37,6 @@ class Certificate {
 class ScratchFolder {
  public:
   ScratchFolder();
-  ~ScratchFolder();
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/shim/transport/test_server.h"
+#include "tests/support/temp_folder.h"
 
 namespace keelson::transport {
 namespace {
@@ -64,7 +65,7 @@ TEST(Listen, GrpcOnlyAndHttpOnly) {
 TEST(Listen, UnixSockets) {
   TestServer server;
   Listen listen;
-  listen.unix_path = "/tmp/keelson-transport-test-" + std::to_string(getpid()) + ".sock";
+  listen.unix_path = tests::temp_folder("unix") + "/socket";
   ASSERT_EQ(server.listen(listen), "");
   EXPECT_EQ(access(listen.unix_path.c_str(), F_OK), 0);
   server.start();
