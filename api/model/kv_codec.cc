@@ -22,152 +22,120 @@ constexpr uint32_t bytes(uint32_t field) {
 template <class T>
 bool descend(std::string_view input, T& out, int depth);
 
+// Gives each field to `take`, which reads it or skips it; false once it or the message is
+// malformed.
+template <class Take>
+bool walk(std::string_view input, Take take) {
+  MessageFields fields(input);
+  while (fields.next()) {
+    if (!take(fields)) return false;
+  }
+  return fields.ok();
+}
+
 // Each merge() adds the fields of `input` to `out`: what decoding a message twice into one object
 // does in protobuf.
 bool merge(std::string_view input, RangeRequest& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case bytes(1):
-        ok = fields.read(out.key);
-        break;
+        return fields.read(out.key);
       case bytes(2):
-        ok = fields.read(out.range_end);
-        break;
+        return fields.read(out.range_end);
       case number(3):
-        ok = fields.read(out.limit);
-        break;
+        return fields.read(out.limit);
       case number(4):
-        ok = fields.read(out.revision);
-        break;
+        return fields.read(out.revision);
       case number(5):
-        ok = fields.read_enum(out.sort_order);
-        break;
+        return fields.read_enum(out.sort_order);
       case number(6):
-        ok = fields.read_enum(out.sort_target);
-        break;
+        return fields.read_enum(out.sort_target);
       case number(7):
-        ok = fields.read(out.serializable);
-        break;
+        return fields.read(out.serializable);
       case number(8):
-        ok = fields.read(out.keys_only);
-        break;
+        return fields.read(out.keys_only);
       case number(9):
-        ok = fields.read(out.count_only);
-        break;
+        return fields.read(out.count_only);
       case number(10):
-        ok = fields.read(out.min_mod_revision);
-        break;
+        return fields.read(out.min_mod_revision);
       case number(11):
-        ok = fields.read(out.max_mod_revision);
-        break;
+        return fields.read(out.max_mod_revision);
       case number(12):
-        ok = fields.read(out.min_create_revision);
-        break;
+        return fields.read(out.min_create_revision);
       case number(13):
-        ok = fields.read(out.max_create_revision);
-        break;
+        return fields.read(out.max_create_revision);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool merge(std::string_view input, PutRequest& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case bytes(1):
-        ok = fields.read(out.key);
-        break;
+        return fields.read(out.key);
       case bytes(2):
-        ok = fields.read(out.value);
-        break;
+        return fields.read(out.value);
       case number(3):
-        ok = fields.read(out.lease);
-        break;
+        return fields.read(out.lease);
       case number(4):
-        ok = fields.read(out.prev_kv);
-        break;
+        return fields.read(out.prev_kv);
       case number(5):
-        ok = fields.read(out.ignore_value);
-        break;
+        return fields.read(out.ignore_value);
       case number(6):
-        ok = fields.read(out.ignore_lease);
-        break;
+        return fields.read(out.ignore_lease);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool merge(std::string_view input, DeleteRangeRequest& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case bytes(1):
-        ok = fields.read(out.key);
-        break;
+        return fields.read(out.key);
       case bytes(2):
-        ok = fields.read(out.range_end);
-        break;
+        return fields.read(out.range_end);
       case number(3):
-        ok = fields.read(out.prev_kv);
-        break;
+        return fields.read(out.prev_kv);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool merge(std::string_view input, Compare& out, int depth) {
-  MessageFields fields(input);
   uint32_t member = 0;  // of the union, the last one given
-  while (fields.next()) {
-    bool ok = false;
+  bool good = walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case number(1):
-        ok = fields.read_enum(out.result);
-        break;
+        return fields.read_enum(out.result);
       case number(2):
-        ok = fields.read_enum(out.target);
-        break;
+        return fields.read_enum(out.target);
       case bytes(3):
-        ok = fields.read(out.key);
-        break;
+        return fields.read(out.key);
       case number(4):
       case number(5):
       case number(6):
       case number(8):
         member = fields.tag() >> 3;
-        ok = fields.read(out.number);
-        break;
+        return fields.read(out.number);
       case bytes(7):
         member = 7;
-        ok = fields.read(out.value);
-        break;
+        return fields.read(out.value);
       case bytes(64):
-        ok = fields.read(out.range_end);
-        break;
+        return fields.read(out.range_end);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
+  });
   // Only the member of the target counts, and it may have come before the target.
   bool matches = member != 0 && member == union_field(out.target);
   if (!matches || member == 7) out.number = 0;
   if (!matches || member != 7) out.value = {};
-  return fields.ok();
+  return good;
 }
 
 bool merge(std::string_view input, TxnRequest& out, int depth);
@@ -180,74 +148,54 @@ T& mutable_member(RequestOp& op) {
 }
 
 bool merge(std::string_view input, RequestOp& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
+  return walk(input, [&](MessageFields& fields) {
     std::string_view body;
-    bool ok = false;
     switch (fields.tag()) {
       case bytes(1):
-        ok = fields.read(body) && descend(body, mutable_member<RangeRequest>(out), depth + 1);
-        break;
+        return fields.read(body) && descend(body, mutable_member<RangeRequest>(out), depth + 1);
       case bytes(2):
-        ok = fields.read(body) && descend(body, mutable_member<PutRequest>(out), depth + 1);
-        break;
+        return fields.read(body) && descend(body, mutable_member<PutRequest>(out), depth + 1);
       case bytes(3):
-        ok = fields.read(body) && descend(body, mutable_member<DeleteRangeRequest>(out), depth + 1);
-        break;
+        return fields.read(body) &&
+               descend(body, mutable_member<DeleteRangeRequest>(out), depth + 1);
       case bytes(4): {
         auto& txn = mutable_member<std::unique_ptr<TxnRequest>>(out);
         if (!txn) txn = std::make_unique<TxnRequest>();
-        ok = fields.read(body) && descend(body, *txn, depth + 1);
-        break;
+        return fields.read(body) && descend(body, *txn, depth + 1);
       }
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool merge(std::string_view input, TxnRequest& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
+  return walk(input, [&](MessageFields& fields) {
     std::string_view body;
-    bool ok = false;
     switch (fields.tag()) {
       case bytes(1):
-        ok = fields.read(body) && descend(body, out.compare.emplace_back(), depth + 1);
-        break;
+        return fields.read(body) && descend(body, out.compare.emplace_back(), depth + 1);
       case bytes(2):
-        ok = fields.read(body) && descend(body, out.success.emplace_back(), depth + 1);
-        break;
+        return fields.read(body) && descend(body, out.success.emplace_back(), depth + 1);
       case bytes(3):
-        ok = fields.read(body) && descend(body, out.failure.emplace_back(), depth + 1);
-        break;
+        return fields.read(body) && descend(body, out.failure.emplace_back(), depth + 1);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool merge(std::string_view input, LeaseCheckpointRequest::Checkpoint& out, int depth) {
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case number(1):
-        ok = fields.read(out.id);
-        break;
+        return fields.read(out.id);
       case number(2):
-        ok = fields.read(out.remaining_ttl);
-        break;
+        return fields.read(out.remaining_ttl);
       default:
-        ok = fields.skip(depth);
+        return fields.skip(depth);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 template <class T>
@@ -279,91 +227,67 @@ bool decode(std::string_view input, TxnRequest& out) {
 
 bool decode(std::string_view input, CompactionRequest& out) {
   out = {};
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case number(1):
-        ok = fields.read(out.revision);
-        break;
+        return fields.read(out.revision);
       case number(2):
-        ok = fields.read(out.physical);
-        break;
+        return fields.read(out.physical);
       default:
-        ok = fields.skip(0);
+        return fields.skip(0);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool decode(std::string_view input, LeaseGrantRequest& out) {
   out = {};
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case number(1):
-        ok = fields.read(out.ttl);
-        break;
+        return fields.read(out.ttl);
       case number(2):
-        ok = fields.read(out.id);
-        break;
+        return fields.read(out.id);
       default:
-        ok = fields.skip(0);
+        return fields.skip(0);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 bool decode(std::string_view input, LeaseRevokeRequest& out) {
   out = {};
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = fields.tag() == number(1) ? fields.read(out.id) : fields.skip(0);
-    if (!ok) return false;
-  }
-  return fields.ok();
+  return walk(input, [&](MessageFields& fields) {
+    return fields.tag() == number(1) ? fields.read(out.id) : fields.skip(0);
+  });
 }
 
 bool decode(std::string_view input, LeaseCheckpointRequest& out) {
   out = {};
-  MessageFields fields(input);
-  while (fields.next()) {
+  return walk(input, [&](MessageFields& fields) {
     std::string_view body;
-    bool ok = fields.tag() == bytes(1)
-                  ? fields.read(body) && descend(body, out.checkpoints.emplace_back(), 1)
-                  : fields.skip(0);
-    if (!ok) return false;
-  }
-  return fields.ok();
+    return fields.tag() == bytes(1)
+               ? fields.read(body) && descend(body, out.checkpoints.emplace_back(), 1)
+               : fields.skip(0);
+  });
 }
 
 bool decode(std::string_view input, AlarmRequest& out) {
   out = {};
-  MessageFields fields(input);
-  while (fields.next()) {
-    bool ok = false;
+  return walk(input, [&](MessageFields& fields) {
     switch (fields.tag()) {
       case number(1):
-        ok = fields.read_enum(out.action);
-        break;
+        return fields.read_enum(out.action);
       case number(2): {
         int64_t member = 0;
-        ok = fields.read(member);
+        bool ok = fields.read(member);
         out.member = MemberId(static_cast<uint64_t>(member));
-        break;
+        return ok;
       }
       case number(3):
-        ok = fields.read_enum(out.alarm);
-        break;
+        return fields.read_enum(out.alarm);
       default:
-        ok = fields.skip(0);
+        return fields.skip(0);
     }
-    if (!ok) return false;
-  }
-  return fields.ok();
+  });
 }
 
 }  // namespace keelson::model
