@@ -5,25 +5,18 @@ package interop
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"keelson/compat/harness"
 )
 
 // server is one running interop_server.
@@ -36,44 +29,6 @@ type server struct {
 	plain, overTLS string // addresses
 }
 
-// writeCertificate makes a self-signed certificate for localhost.
-func writeCertificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		DNSNames:     []string{"localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA:         true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if err := os.WriteFile(cert, certPEM, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(key, keyPEM, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(certPEM)
-	return cert, key, pool
-}
-
 // start runs interop_server and ends it with the test.
 func start(t *testing.T) *server {
 	t.Helper()
@@ -81,8 +36,16 @@ func start(t *testing.T) *server {
 	if binary == "" {
 		binary = "../../build/release/tests/shim/transport/interop_server"
 	}
-	cert, key, pool := writeCertificate(t, t.TempDir())
-	s := &server{cmd: exec.Command(binary, cert, key), clientTLS: &tls.Config{RootCAs: pool, ServerName: "localhost"}}
+	files, err := harness.NewTLS(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clientTLS, err := files.ClientConfig(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clientTLS.ServerName = "localhost"
+	s := &server{cmd: exec.Command(binary, files.ServerCert, files.ServerKey), clientTLS: clientTLS}
 	input, err := s.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
