@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"keelson/compat/harness"
 )
@@ -56,6 +57,12 @@ func runAll(t *testing.T, kind harness.Kind) {
 
 func runScript(t *testing.T, script *Script, options harness.Options) *harness.Server {
 	server := harness.Start(t, options)
+	if options.Kind == harness.Etcd {
+		// A new etcd says that it is ready before its storage is of its own version, which Status shows.
+		if err := server.AwaitLog(`"new-storage-version":"3.7.0"`, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s, err := newSession(server)
 	if err != nil {
 		t.Fatal(err)

@@ -220,6 +220,16 @@ func (s *Server) LogTail(limit int) string {
 	return text[max(0, len(text)-limit):]
 }
 
+// AwaitLog waits until the server has written `text`.
+func (s *Server) AwaitLog(text string, limit time.Duration) error {
+	for end := time.Now().Add(limit); !strings.Contains(s.Log(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("harness: %s did not log %q within %s", s.Kind, text, limit)
+		}
+	}
+	return nil
+}
+
 // Address is host:port, as gRPC dials it.
 func (s *Server) Address() string {
 	_, address, _ := strings.Cut(s.ClientURL, "://")

@@ -6,44 +6,50 @@ import (
 	"keelson/compat/harness"
 )
 
-// TestPlaintext does everything on one store: objects of all kinds, the API server restarted on the
-// full store, and the store killed under load.
-func TestPlaintext(t *testing.T) {
-	custom, each, events, kills := 5, 40, 60, 3
+// amount says how much a scenario does.
+type amount struct {
+	custom int // kinds of custom resources
+	each   int // objects of each kind
+	events int // events with a TTL
+	kills  int
+}
+
+var full = amount{custom: 50, each: 40, events: 500, kills: 20}
+
+// scenario does everything on one store: objects of all kinds, the API server restarted on the full
+// store, and the store killed under load.
+func scenario(t *testing.T, short amount, files *harness.TLS) {
+	of := short
 	if harness.Proving() {
-		custom, each, events, kills = 50, 40, 500, 20
+		of = full
 	}
-	s := newSuite(t, custom, nil)
+	s := newSuite(t, of.custom, files)
 	s.watchAll()
 	s.namespaceLife()
-	seeGone := s.mortalEvents(events)
-	s.objects(each)
+	seeGone := s.mortalEvents(of.events)
+	s.objects(of.each)
 	s.settle()
 	s.must(s.api.restart(s.client))
 	for _, k := range s.kinds {
 		s.must(s.awaitKind(k))
-		s.must(s.checkPages(k, each-(each+2)/3))
+		s.must(s.checkPages(k, of.each-(of.each+2)/3))
 	}
 	s.settle()
 	seeGone()
-	s.kills(kills)
+	s.kills(of.kills)
 	s.settle()
 }
 
-// TestTLS does the same work over TLS with client certificates, without the kills.
+func TestPlaintext(t *testing.T) {
+	scenario(t, amount{custom: 5, each: 40, events: 60, kills: 3}, nil)
+}
+
+// TestTLS does the same over TLS with client certificates.
 func TestTLS(t *testing.T) {
 	files, err := harness.NewTLS(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	files.ClientAuth = true
-	s := newSuite(t, 1, files)
-	s.watchAll()
-	s.namespaceLife()
-	s.objects(15)
-	s.settle()
-	s.must(s.api.restart(s.client))
-	s.must(s.awaitKind(customKind(0)))
-	s.kills(1)
-	s.settle()
+	scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, files)
 }
