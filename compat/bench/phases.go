@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// sizes scales the benchmark.
+// sizes scales the benchmark. In the full size each phase of Keelson's takes two seconds of CPU or more.
 type sizes struct {
 	rounds     int // of every phase; the table shows medians
 	writes     int // creates, updates and deletes of a phase
@@ -14,7 +14,8 @@ type sizes struct {
 	listed     int // objects of the ordinary list
 	lists      int // lists of a phase
 	busyLists  int // lists of the phase beside creates and deletes
-	updates    int // updates that the watchers see
+	updates    int // updates that the watchers see in one pass
+	passes     int // of the watchers' phase
 	lone       int // creates of the single caller
 	large      int // objects of the large list
 	stored     int // objects of the start-up row
@@ -24,13 +25,13 @@ type sizes struct {
 }
 
 func fullSizes() sizes {
-	return sizes{rounds: 5, writes: 120_000, gets: 300_000, listed: 10_000, lists: 100, busyLists: 60, updates: 10_000,
-		lone: 5_000, large: 300_000, stored: 100_000, compacted: 600_000, pauseLoad: 15 * time.Second, pauseTimes: 3}
+	return sizes{rounds: 5, writes: 180_000, gets: 300_000, listed: 10_000, lists: 450, busyLists: 350, updates: 10_000,
+		passes: 4, lone: 12_000, large: 300_000, stored: 100_000, compacted: 600_000, pauseLoad: 15 * time.Second, pauseTimes: 3}
 }
 
 func shortSizes() sizes {
 	return sizes{rounds: 1, writes: 20_000, gets: 30_000, listed: 10_000, lists: 20, busyLists: 20, updates: 2_000,
-		lone: 1_000, large: 60_000, stored: 30_000, compacted: 60_000, pauseLoad: 5 * time.Second, pauseTimes: 1}
+		passes: 1, lone: 1_000, large: 60_000, stored: 30_000, compacted: 60_000, pauseLoad: 5 * time.Second, pauseTimes: 1}
 }
 
 const (

@@ -48,19 +48,24 @@ func (w *watcher) follow(events clientv3.WatchChan, n int, ready func()) {
 	w.err = errors.New("watch ended early")
 }
 
-// updates changes each of the first `n` listed objects once and notes when it was acknowledged.
-func updates(t *target, n int) (map[int64]time.Time, error) {
-	at := make([]time.Time, n)
-	_, err := drive(updaters, n, func(ctx context.Context, caller, i int) error {
-		err := t.swap(ctx, caller, listPrefix, i)
-		at[i] = time.Now()
-		return err
-	})
-	out := make(map[int64]time.Time, n)
-	for i, moment := range at {
-		out[t.objects[listPrefix][i]] = moment
+// updates changes each of the first listed objects once in each pass and notes when it was acknowledged.
+func updates(t *target, size sizes) (map[int64]time.Time, error) {
+	out := make(map[int64]time.Time, size.passes*size.updates)
+	for range size.passes {
+		at := make([]time.Time, size.updates)
+		_, err := drive(updaters, size.updates, func(ctx context.Context, caller, i int) error {
+			err := t.swap(ctx, caller, listPrefix, i)
+			at[i] = time.Now()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i, moment := range at {
+			out[t.objects[listPrefix][i]] = moment
+		}
 	}
-	return out, err
+	return out, nil
 }
 
 func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup) {
@@ -86,17 +91,17 @@ func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.Wait
 // alone, measured just before, are taken off. Latency is from acknowledgement to arrival.
 func runWatch(t *target, size sizes) (sample, error) {
 	alone, err := measured(t, func() (int, []time.Duration, error) {
-		_, err := updates(t, size.updates)
-		return size.updates, nil, err
+		_, err := updates(t, size)
+		return size.passes * size.updates, nil, err
 	})
 	if err != nil {
 		return alone, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	watchers, done := openWatchers(ctx, t, size.updates)
+	watchers, done := openWatchers(ctx, t, size.passes*size.updates)
 	s, err := measured(t, func() (int, []time.Duration, error) {
-		acknowledged, err := updates(t, size.updates)
+		acknowledged, err := updates(t, size)
 		if err != nil {
 			return 0, nil, err
 		}
