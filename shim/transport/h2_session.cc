@@ -240,24 +240,25 @@ void H2Session::on_ping(const uint8_t* payload) {
   if (!probe) on_control_frame(1);
   if (!ping_policy_.on_ping(now, stream_count_ > 0))
     return give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
-  if (probe && !probe_wait_.armed() && !probe_overdue_) {
-    std::memcpy(probe_, payload, sizeof probe_);
-    loop().timers().set(probe_wait_, now + kProbePatience);
-  } else if (nghttp2_submit_ping(session_, NGHTTP2_FLAG_ACK, payload) != 0) {
+  if (!probe || probe_wait_.armed()) return acknowledge_ping(payload);
+  std::memcpy(probe_, payload, sizeof probe_);
+  loop().timers().set(probe_wait_, now + kProbePatience);
+}
+
+void H2Session::acknowledge_ping(const uint8_t* payload) {
+  if (nghttp2_submit_ping(session_, NGHTTP2_FLAG_ACK, payload) != 0)
     give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
-  }
 }
 
 void H2Session::on_probe_wait_over(void* self_pointer) {
   auto* self = static_cast<H2Session*>(self_pointer);
-  self->probe_overdue_ = true;
+  self->acknowledge_ping(self->probe_);
   self->connection_.mark_dirty();
 }
 
 void H2Session::append_probe_ack(Gather& out) {
-  if (!probe_overdue_ && (out.empty() || !probe_wait_.armed())) return;
+  if (out.empty() || !probe_wait_.armed()) return;
   loop().timers().cancel(probe_wait_);
-  probe_overdue_ = false;
   char frame[17] = {0, 0, 8, NGHTTP2_PING, NGHTTP2_FLAG_ACK};
   std::memcpy(frame + 9, probe_, sizeof probe_);
   out.append(frame, sizeof frame);

@@ -71,6 +71,7 @@ class H2Session final : public Protocol {
   void on_stream_close(H2Stream& stream);
   // A PING, not an acknowledgement, with its 8 bytes.
   void on_ping(const uint8_t* payload);
+  void acknowledge_ping(const uint8_t* payload);
   // Puts the acknowledgement of the probe that waits behind what is sent.
   void append_probe_ack(Gather& out);
   static void on_probe_wait_over(void* self);
@@ -102,11 +103,10 @@ class H2Session final : public Protocol {
   Timer keepalive_;
   base::MonotonicTime last_read_;
   bool ping_sent_ = false;
-  // A flow-control probe (PingPolicy) that is not acknowledged yet: armed while it may wait for the
-  // next write, and out of patience after that.
+  // A flow-control probe (PingPolicy) and, armed while it waits to be acknowledged with the next
+  // write, the time that it may wait.
   Timer probe_wait_;
   uint8_t probe_[8];
-  bool probe_overdue_ = false;
 };
 
 std::unique_ptr<Protocol> make_h2_session(Connection& connection, const Listener::Serves& serves);
