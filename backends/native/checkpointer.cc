@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/base/seconds.h"
 #include "backends/native/native_log.h"
 #include "backends/native/paced_file.h"
 
@@ -72,7 +73,7 @@ IoError NativeLog::save_checkpoint() {
   db_lock_ = std::move(file);
   db_size_.store(static_cast<int64_t>(size));
   base::Duration took = parts_.clock.now() - started;
-  checkpoint_seconds_.observe(std::chrono::duration<double>(took).count());
+  checkpoint_seconds_.observe(base::seconds(took));
   KEELSON_LOG(parts_.logger, kInfo, "saved snapshot", {"snapshot-index", record.index.value()},
               {"snapshot-bytes", size}, {"took", took});
   std::lock_guard lock(mutex_);

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "api/base/seconds.h"
+
 namespace keelson::native {
 
 namespace {
@@ -17,9 +19,6 @@ constexpr size_t kSliceBytes = size_t{4} << 20;
 constexpr uint64_t kEntryOverhead = 96;
 constexpr uint64_t kSliceOverhead = 512;
 
-double seconds(base::Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
 }  // namespace
 
 NativeLog::NativeLog(NativeOptions options, NativeParts parts)
@@ -142,7 +141,7 @@ bool NativeLog::save(std::span<const core::Entry> entries) {
   uint64_t before = wal_->bytes_written();
   base::MonotonicTime started = parts_.clock.now();
   if (!require(wal_->append(entries, state_))) return false;
-  write_seconds_.observe(seconds(parts_.clock.now() - started));
+  write_seconds_.observe(base::seconds(parts_.clock.now() - started));
   uint64_t added = wal_->bytes_written() - before;
   written_bytes_.add(static_cast<int64_t>(added));
   uint64_t total = wal_bytes_.fetch_add(added) + added;
@@ -160,7 +159,7 @@ bool NativeLog::save(std::span<const core::Entry> entries) {
 bool NativeLog::sync() {
   base::MonotonicTime started = parts_.clock.now();
   if (!require(wal_->sync())) return false;
-  sync_seconds_.observe(seconds(parts_.clock.now() - started));
+  sync_seconds_.observe(base::seconds(parts_.clock.now() - started));
   return true;
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/base/check.h"
+#include "api/base/seconds.h"
 #include "backends/store/replicated_store.h"
 
 namespace keelson::store {
@@ -14,10 +15,6 @@ constexpr size_t kMaxBatch = 512;
 // Entries of the revision log looked at between two batches: some tens of microseconds.
 constexpr size_t kSliceEntries = 128;
 constexpr base::Duration kTick = milliseconds(500);  // as etcd's lease scan
-
-double seconds(base::Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
 
 }  // namespace
 
@@ -131,14 +128,14 @@ void ReplicatedStore::apply_entry(Work& work, base::MonotonicTime& now) {
   base::MonotonicTime end = parts_.clock.now();
   base::Duration took = end - now;
   now = end;
-  metrics_.applied(command, applied.error == model::Error::kNone, seconds(took));
+  metrics_.applied(command, applied.error == model::Error::kNone, base::seconds(took));
   if (took > options_.slow_apply) [[unlikely]] {
     metrics_.slow_apply.add();
     KEELSON_LOG(parts_.logger, kWarn, "apply request took too long", {"took", took},
                 {"expected-duration", options_.slow_apply});
   }
   if (!work.pending.done) return;
-  metrics_.requested(command, true, seconds(end - work.pending.started));
+  metrics_.requested(command, true, base::seconds(end - work.pending.started));
   Answer answer{std::move(work.pending.done), model::Reply{.error = applied.error,
                                                            .revision = applied.revision,
                                                            .term = work.term,
@@ -225,9 +222,9 @@ bool ReplicatedStore::slice() {
   if (compaction_started_) {
     base::MonotonicTime now = parts_.clock.now();
     metrics_.compacted_keys.add(engine.rows_removed() - removed_before);
-    metrics_.compaction_slice_ms.observe(seconds(now - begun) * 1000);
+    metrics_.compaction_slice_ms.observe(base::seconds(now - begun) * 1000);
     if (engine.compaction_finished(compacted_)) {
-      metrics_.compaction_total_ms.observe(seconds(now - *compaction_started_) * 1000);
+      metrics_.compaction_total_ms.observe(base::seconds(now - *compaction_started_) * 1000);
       compaction_started_.reset();
     }
   }

@@ -2,6 +2,7 @@
 // leader's absence.
 #include <utility>
 
+#include "api/base/seconds.h"
 #include "backends/store/replicated_store.h"
 
 namespace keelson::store {
@@ -22,8 +23,7 @@ void ReplicatedStore::expire_waiting(base::MonotonicTime now) {
   base::MonotonicTime limit{now.since_start - request_timeout()};
   for (Pending& pending : pending_.expire(limit)) {
     metrics_.proposals_failed.add();
-    metrics_.requested(pending.command, false,
-                       std::chrono::duration<double>(now - pending.started).count());
+    metrics_.requested(pending.command, false, base::seconds(now - pending.started));
     if (pending.done) std::move(pending.done)(failed(model::Error::kTimeout));
   }
   std::vector<WaitingRead> reads = waiters_.expire(limit);

@@ -1,5 +1,6 @@
 #include "backends/store/read_timer.h"
 
+#include "api/base/seconds.h"
 #include "backends/store/store_metrics.h"
 
 namespace keelson::store {
@@ -22,7 +23,7 @@ ReadTimer::ReadTimer(base::Clock& clock, base::Registry& registry)
       txn_requests_(add_request(registry, "ReadonlyTxn")) {}
 
 void ReadTimer::Outcome::observe(bool success, base::Duration took) const {
-  (success ? done : failed)->observe(std::chrono::duration<double>(took).count());
+  (success ? done : failed)->observe(base::seconds(took));
 }
 
 ReadTimer::Read ReadTimer::ask(bool one_key) {

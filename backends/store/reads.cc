@@ -1,6 +1,7 @@
 // Reads, and what is local to one member: lease renewal, hashes, snapshots.
 #include <utility>
 
+#include "api/base/seconds.h"
 #include "backends/store/replicated_store.h"
 
 namespace keelson::store {
@@ -231,8 +232,7 @@ void ReplicatedStore::hash(base::Done<model::HashReply> done) {
     std::shared_ptr<engine::Engine> engine = slot_.share();
     model::HashReply reply = engine->hash();
     reply.term = engine->applied_term();
-    metrics_.hash_seconds.observe(
-        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    metrics_.hash_seconds.observe(base::seconds(parts_.clock.now() - start));
     std::move(done)(reply);
   });
 }
@@ -243,8 +243,7 @@ void ReplicatedStore::hash_kv(Revision revision, base::Done<model::HashReply> do
     std::shared_ptr<engine::Engine> engine = slot_.share();
     model::HashReply reply = engine->hash_kv(revision);
     reply.term = engine->applied_term();
-    metrics_.hash_rev_seconds.observe(
-        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    metrics_.hash_rev_seconds.observe(base::seconds(parts_.clock.now() - start));
     std::move(done)(reply);
   });
 }
@@ -261,8 +260,7 @@ void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>
     base::MonotonicTime start = parts_.clock.now();
     std::unique_ptr<backends::CheckpointSource> source = checkpoint();
     std::unique_ptr<model::SnapshotReader> reader = options_.open_snapshot(*source);
-    metrics_.snapshot_seconds.observe(
-        std::chrono::duration<double>(parts_.clock.now() - start).count());
+    metrics_.snapshot_seconds.observe(base::seconds(parts_.clock.now() - start));
     if (reader == nullptr) return std::move(done)(nullptr);
     std::move(done)(
         std::make_unique<HeldSnapshot>(std::move(source), std::move(reader), metrics_.open_reads));

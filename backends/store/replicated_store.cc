@@ -5,6 +5,7 @@
 
 #include "api/base/bytes.h"
 #include "api/base/check.h"
+#include "api/base/seconds.h"
 #include "backends/engine/command_codec.h"
 
 namespace keelson::store {
@@ -174,8 +175,7 @@ void ReplicatedStore::on_failed(std::span<const backends::ProposalId> proposals,
   metrics_.proposals_failed.add(lost.size());
   base::MonotonicTime now = parts_.clock.now();
   for (Pending& pending : lost) {
-    metrics_.requested(pending.command, false,
-                       std::chrono::duration<double>(now - pending.started).count());
+    metrics_.requested(pending.command, false, base::seconds(now - pending.started));
     if (pending.done) std::move(pending.done)(failed(error));
   }
 }

@@ -5,6 +5,7 @@
 
 #include "api/base/bytes.h"
 #include "api/base/check.h"
+#include "api/base/seconds.h"
 #include "shim/transport/grpc_wire.h"
 #include "shim/transport/h2_session.h"
 
@@ -131,7 +132,7 @@ void GrpcCall::count_handled(int code) {
   if (entry_.seconds == nullptr) [[likely]]
     return;
   const base::Duration took = session->core().clock.now() - begun_;
-  entry_.seconds->observe(std::chrono::duration<double>(took).count());
+  entry_.seconds->observe(base::seconds(took));
 }
 
 void GrpcCall::on_deadline(void* self) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/base/check.h"
+#include "api/base/seconds.h"
 
 namespace keelson::watch {
 
@@ -279,7 +280,7 @@ void Core::end_turn(base::Duration took) {
   auto [controls, messages, events, ticks] = std::exchange(turn_, {});
   const size_t all = controls + messages + ticks;
   if (all == 0) return;
-  const double share = std::chrono::duration<double>(took).count() / static_cast<double>(all);
+  const double share = base::seconds(took) / static_cast<double>(all);
   if (controls != 0) metrics_.control_seconds.observe(share, controls);
   if (ticks != 0) metrics_.tick_seconds.observe(share, ticks);
   if (messages == 0) return;
