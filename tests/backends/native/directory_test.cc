@@ -32,6 +32,14 @@ void grow(SimDisk& disk) {
   life.log().stop();
 }
 
+// The names of the log's segments.
+std::vector<std::string> segments(SimDisk& disk) {
+  std::vector<std::string> names;
+  EXPECT_TRUE(disk.list(kWal, names).ok());
+  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal"); });
+  return names;
+}
+
 std::string restart(SimDisk& disk) {
   disk.kill();
   return Life(disk).start();
@@ -120,10 +128,7 @@ TEST(Directory, ACopyOfASegmentUnderALaterNumberIsRefused) {
       ASSERT_EQ(life.start(), "");
       fill(life, 12);
     }
-    std::vector<std::string> names;
-    ASSERT_TRUE(disk.list(kWal, names).ok());
-    std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal"); });
-    ASSERT_EQ(names.size(), 2u);
+    ASSERT_EQ(segments(disk).size(), 2u);
     std::unique_ptr<base::File> file;
     ASSERT_TRUE(
         disk.open(std::string(kWal) + "/" + copy, base::OpenMode::kCreate, 0600, file).ok());
@@ -142,9 +147,7 @@ TEST(Directory, AMissingSegmentIsRefused) {
     ASSERT_EQ(life.start(), "");
     fill(life, 40);
   }
-  std::vector<std::string> names;
-  ASSERT_TRUE(disk.list(kWal, names).ok());
-  std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal"); });
+  const std::vector<std::string> names = segments(disk);
   ASSERT_GE(names.size(), 4u);
   ASSERT_TRUE(disk.remove(std::string(kWal) + "/" + names[2]).ok());
   EXPECT_THAT(restart(disk), HasSubstr("is missing between"));
