@@ -20,30 +20,48 @@ bool NativeLog::checkpoint_due() const {
   return wal_bytes_.load() > std::max(options_.checkpoint_bytes, last);
 }
 
+// A spare comes first, for the log would wait for it; then what frees space; then what takes long.
+// No failure here is final: the log is whole without a spare, with old segments, and without a
+// newer file. It is tried again when more has been written; a full disk shows at the next segment.
 void NativeLog::run_checkpoints() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    if (!want_spare_ && !checkpoint_due()) {
+    if (!want_spare_ && !released_ && !checkpoint_due()) {
       wake_checkpoint_.wait(lock);
       continue;
     }
-    want_spare_ = false;
+    const bool remove = released_;
+    want_spare_ = released_ = false;
     lock.unlock();
-    // Failure here is not final: the log is whole without a spare and without a newer file. It is
-    // tried again when more has been written; a full disk shows at the next segment.
-    if (IoError error = wal_->prepare_spare(); !error.ok()) {
-      KEELSON_LOG(parts_.logger, kWarn, "failed to prepare a log segment", {"error", error.text()});
-    }
-    if (checkpoint_due()) {
-      uint64_t before = wal_bytes_.load();
-      IoError error = save_checkpoint();
-      if (!error.ok()) {
-        KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
-      }
-      wal_bytes_.fetch_sub(before);
-    }
+    prepare_spare();
+    const bool more = remove && remove_segment();
+    if (!more && checkpoint_due()) checkpoint();
     lock.lock();
+    released_ = released_ || more;
   }
+}
+
+void NativeLog::prepare_spare() {
+  IoError error = wal_->prepare_spare();
+  if (error.ok()) return;
+  KEELSON_LOG(parts_.logger, kWarn, "failed to prepare a log segment", {"error", error.text()});
+}
+
+bool NativeLog::remove_segment() {
+  bool more = false;
+  IoError error = wal_->remove_released(more);
+  if (error.ok()) return more;
+  KEELSON_LOG(parts_.logger, kWarn, "failed to remove a log segment", {"error", error.text()});
+  return more;
+}
+
+void NativeLog::checkpoint() {
+  uint64_t before = wal_bytes_.load();
+  IoError error = save_checkpoint();
+  if (!error.ok()) {
+    KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+  }
+  wal_bytes_.fetch_sub(before);
 }
 
 IoError NativeLog::save_checkpoint() {
@@ -70,8 +88,8 @@ IoError NativeLog::save_checkpoint() {
   if (error.ok()) error = parts_.files.rename(path, snap_dir() + "/db");
   if (error.ok()) error = parts_.files.sync_dir(snap_dir());
   if (!error.ok()) return error;
-  db_lock_ = std::move(file);
   db_size_.store(static_cast<int64_t>(size));
+  base::close_in_steps(std::exchange(db_lock_, std::move(file)));
   base::Duration took = parts_.clock.now() - started;
   checkpoint_seconds_.observe(base::seconds(took));
   KEELSON_LOG(parts_.logger, kInfo, "saved snapshot", {"snapshot-index", record.index.value()},

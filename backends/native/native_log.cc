@@ -168,7 +168,12 @@ void NativeLog::write_snapshot_record(const wal::SnapshotRecord& record) {
   // Without it the next start reads more of the log than it needs to; nothing is lost.
   if (!wal_->reserve(kSliceOverhead).ok()) return;
   if (!require(wal_->append_snapshot(record)) || !sync()) return;
-  require(wal_->release(record.index));
+  wal_->release(record.index);
+  {
+    std::lock_guard lock(mutex_);
+    released_ = true;
+  }
+  wake_checkpoint_.notify_one();
 }
 
 // A failed write or sync is final: the kernel may have dropped the pages and marked them clean, so

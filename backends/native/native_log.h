@@ -100,6 +100,9 @@ class NativeLog final : public backends::Log {
   // --- checkpointer.cc, on the checkpoint thread ---
   void run_checkpoints();
   bool checkpoint_due() const;
+  void prepare_spare();
+  bool remove_segment();  // true: there are more to remove
+  void checkpoint();
   base::IoError save_checkpoint();
 
   std::string member_dir() const { return options_.data_dir + "/member"; }
@@ -115,7 +118,7 @@ class NativeLog final : public backends::Log {
 
   Metadata metadata_;
   backends::LogListener* listener_ = nullptr;
-  std::unique_ptr<wal::Wal> wal_;              // the log thread's, but for prepare_spare()
+  std::unique_ptr<wal::Wal> wal_;              // the log thread's, but for its side calls
   core::HardState state_;                      // likewise
   std::unique_ptr<base::File> db_lock_;        // flock on the database file, if there is one
   bool dead_ = false;                          // the log thread's: a write or sync has failed
@@ -131,7 +134,7 @@ class NativeLog final : public backends::Log {
   std::vector<backends::Proposal> queue_;                        // guarded by mutex_
   std::unique_ptr<wal::SnapshotRecord> to_record_;               // guarded by mutex_
   bool log_waits_ = false, stopping_ = false, running_ = false;  // guarded by mutex_
-  bool want_spare_ = false;                                      // guarded by mutex_
+  bool want_spare_ = false, released_ = false;                   // guarded by mutex_
   std::unique_ptr<base::Thread> log_thread_, checkpoint_thread_;
 };
 

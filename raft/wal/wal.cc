@@ -214,7 +214,7 @@ IoError Wal::cut() {
 // The prepared spare, or a reserved one at once: the log does not wait for zeros.
 IoError Wal::take_spare(std::unique_ptr<base::File>& file, std::string& spare_path) {
   {
-    std::lock_guard lock(spare_mutex_);
+    std::lock_guard lock(side_mutex_);
     spare_path = spare_path_;
     if (spare_ != nullptr) {
       file = std::move(spare_);
@@ -228,7 +228,7 @@ IoError Wal::take_spare(std::unique_ptr<base::File>& file, std::string& spare_pa
 IoError Wal::prepare_spare() {
   std::string making;
   {
-    std::lock_guard lock(spare_mutex_);
+    std::lock_guard lock(side_mutex_);
     if (spare_ != nullptr) return {};
     making = path(std::to_string(spare_count_++ % 2) + ".tmp");
   }
@@ -238,19 +238,37 @@ IoError Wal::prepare_spare() {
     (void)files_.remove(making);  // gives the space back; the log goes on without a spare
     return error;
   }
-  std::lock_guard lock(spare_mutex_);
+  std::lock_guard lock(side_mutex_);
   spare_ = std::move(file);
   spare_path_ = std::move(making);
   return {};
 }
 
-IoError Wal::release(Index index) {
+void Wal::release(Index index) {
+  std::lock_guard lock(side_mutex_);
   // The segment that holds `index` is the last one whose first index is at or below it.
   while (held_.size() > options_.min_segments && held_[1].name.first <= index) {
-    if (IoError error = files_.remove(path(held_.front().name.text())); !error.ok()) return error;
+    released_.push_back(std::move(held_.front()));
     held_.erase(held_.begin());
   }
-  return files_.sync_dir(options_.dir);
+}
+
+// The oldest first, and none behind one that cannot be removed, so that no gap is ever left; the
+// directory is synced behind the last.
+IoError Wal::remove_released(bool& more) {
+  more = false;
+  HeldSegment oldest;
+  {
+    std::lock_guard lock(side_mutex_);
+    if (released_.empty()) return {};
+    const std::string oldest_path = path(released_.front().name.text());
+    if (IoError error = files_.remove(oldest_path); !error.ok()) return error;
+    oldest = std::move(released_.front());
+    released_.pop_front();
+    more = !released_.empty();
+  }
+  base::close_in_steps(std::move(oldest.file));
+  return more ? IoError{} : files_.sync_dir(options_.dir);
 }
 
 }  // namespace keelson::wal

@@ -1,11 +1,13 @@
 // The write-ahead log while it is written: appends, syncs, cuts segments, releases old ones.
 //
-// One thread (the log thread) but for prepare_spare(), which any one other thread may call at the
-// same time. A write or sync that fails leaves the file in an unknown state: the caller must end
-// the process. Only a failed reserve() changes nothing: what was to be written is surely not there.
+// One thread (the log thread) but for prepare_spare() and remove_released(), which any one other
+// thread may call at the same time. A write or sync that fails leaves the file in an unknown state:
+// the caller must end the process. Only a failed reserve() changes nothing: what was to be written
+// is surely not there.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -56,12 +58,16 @@ class Wal {
   // Everything appended is durable on return. Cuts to a new segment when this one is full.
   base::IoError sync();
 
-  // Removes segments that hold only entries below `index`, the oldest first, keeping
-  // `min_segments`.
-  base::IoError release(Index index);
+  // Gives up the segments that hold only entries below `index`, keeping `min_segments`. They stay
+  // in the directory until remove_released(); those that a crash leaves are given up again later.
+  void release(Index index);
   // Prepares the next segment ahead of its need, filled with zeros, so that a cut costs little and
   // a sync in it changes no metadata. Nothing to do when there is one. Any thread, one at a time.
   base::IoError prepare_spare();
+  // Removes the oldest segment that was given up; `more` tells whether to go on with the next
+  // (after an error: with a later release). Freeing one costs about 10 ms, which the log thread
+  // must not spend. Any thread, one at a time.
+  base::IoError remove_released(bool& more);
 
   uint64_t bytes_written() const { return bytes_written_; }
 
@@ -84,10 +90,11 @@ class Wal {
   uint64_t bytes_written_ = 0;
   std::string buffer_;
 
-  std::mutex spare_mutex_;
-  std::unique_ptr<base::File> spare_;  // guarded by spare_mutex_; at spare_path_
+  std::mutex side_mutex_;              // guards what follows, shared with the other thread
+  std::unique_ptr<base::File> spare_;  // at spare_path_
   std::string spare_path_;
-  int spare_count_ = 0;  // guarded by spare_mutex_
+  int spare_count_ = 0;
+  std::deque<HeldSegment> released_;  // ascending
 };
 
 }  // namespace keelson::wal

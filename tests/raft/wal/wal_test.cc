@@ -105,13 +105,33 @@ TEST(Wal, ReleaseKeepsTheSegmentOfTheIndexAndFive) {
   };
   const size_t before = segments();
   ASSERT_GT(before, 15u);
-  ASSERT_TRUE(wal->release(Index(10)).ok());
+  auto release = [&](Index index) {
+    const size_t listed = segments();
+    wal->release(index);
+    EXPECT_EQ(segments(), listed) << "nothing is removed on the log's thread";
+    for (bool more = true; more;) ASSERT_TRUE(wal->remove_released(more).ok());
+  };
+  release(Index(10));
   Recovered recovered;
   ASSERT_EQ(recover(disk, "/wal", Index(10), recovered), "");
   EXPECT_LE(recovered.entries.front().index, Index(10));
   EXPECT_LT(segments(), before);
-  ASSERT_TRUE(wal->release(Index(40)).ok());
+  release(Index(40));
   EXPECT_EQ(segments(), 5u);
+}
+
+TEST(Wal, ASegmentThatCannotBeRemovedKeepsThoseBehindIt) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(1024), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk, options(1024));
+  for (uint64_t i = 1; i <= 40; ++i) append(*wal, i, std::string(600, 'x'));
+  wal->release(Index(40));
+  ASSERT_TRUE(disk.remove(kFirst).ok());  // by another hand, so that our own removal fails
+  bool more = true;
+  EXPECT_FALSE(wal->remove_released(more).ok());
+  EXPECT_FALSE(more);
+  Recovered recovered;
+  EXPECT_EQ(recover(disk, "/wal", Index(40), recovered), "") << "no gap";
 }
 
 // A crash that leaves the last batch cut off at any byte, zeros behind it: what was before is kept.
