@@ -22,6 +22,7 @@
 
 #include "api/base/done.h"
 #include "api/base/ids.h"
+#include "api/model/cluster.h"
 #include "api/model/errors.h"
 #include "api/model/requests.h"
 #include "backends/checkpoint.h"
@@ -58,6 +59,8 @@ enum class AppendFailure {
   kUnknown,  // may have been committed or may yet be; never retried by us
 };
 
+// Of a leaderless Log: {self, true, 1} while it makes progress, {0, false} while it cannot; told
+// again after every gap in its progress.
 struct Leadership {
   MemberId leader;         // 0: none known
   bool is_leader = false;  // this process may propose expiries and answer for lease deadlines
@@ -120,6 +123,12 @@ class Log {
   virtual void on_applied(Index index) = 0;
 
   virtual LogStatus status() = 0;
+
+  // True: the processes that share the log are equal. Keep-alives of leases travel in the log, any
+  // process may propose an expiry, and the live processes are the cluster's members. Constant.
+  virtual bool leaderless() const { return false; }
+  // The live processes, this one among them, ascending by id. REQUIRES: leaderless().
+  virtual std::vector<model::Member> live_members() { return {}; }
 
   // Ends the threads. Proposals without an outcome fail as kUnknown.
   virtual void stop() = 0;
