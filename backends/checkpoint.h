@@ -44,6 +44,12 @@ class CheckpointSource {
   virtual Revision revision() const = 0;
   // All rows of the bucket, ascending bytewise by key.
   virtual void rows(Bucket bucket, const RowVisitor& visit) const = 0;
+  // Rows of bucket `key` whose main revision is above `after`, ascending; costs nothing for the
+  // rows before. What a state since `after` has added; what compaction took away is not told.
+  virtual void key_rows_after(Revision after, const RowVisitor& visit) const = 0;
+  // The compaction of that state, finished or not; -1 if there was none. Superseded rows at or
+  // below it may be there still.
+  virtual Revision compacted() const = 0;
 };
 
 // The other direction: rows read from where they were saved. Rows come checked for order and

@@ -43,17 +43,38 @@ class Source final : public backends::CheckpointSource {
   Index index() const override { return index_; }
   Term term() const override { return term_; }
   Revision revision() const override { return revision_; }
+  Revision compacted() const override { return scheduled_compact_; }
 
   void rows(Bucket bucket, const RowVisitor& visit) const override {
     switch (bucket) {
       case Bucket::kKey:
-        return key_rows(visit);
+        return key_rows_after(-1, visit);
       case Bucket::kLease:
         return lease_rows(visit);
       case Bucket::kMeta:
         return give(meta(), visit);
       default:
         return give(tables_->rows(bucket), visit);
+    }
+  }
+
+  // Records are referenced under the pin and visited outside of it, for the visitor may do I/O.
+  void key_rows_after(Revision after, const RowVisitor& visit) const override {
+    if (after >= revision_) return;
+    RowWalk walk(core_, after + 1, revision_);
+    std::vector<model::RecordRef> chunk;
+    std::string key;
+    bool more = true;
+    while (more) {
+      chunk.clear();
+      more = walk.next(kRowsPerPin, [&](const model::Record& record) {
+        chunk.push_back(model::RecordRef::share(const_cast<model::Record*>(&record)));
+      });
+      for (const model::RecordRef& record : chunk) {
+        key.clear();
+        append_row_key(*record, key);
+        if (!visit(key, record->row())) return;
+      }
     }
   }
 
@@ -73,25 +94,6 @@ class Source final : public backends::CheckpointSource {
     rows["storageVersion"] = kStorageVersion;
     rows["term"] = be64(term_.value());
     return rows;
-  }
-
-  // Records are referenced under the pin and visited outside of it, for the visitor may do I/O.
-  void key_rows(const RowVisitor& visit) const {
-    RowWalk walk(core_, 0, revision_);
-    std::vector<model::RecordRef> chunk;
-    std::string key;
-    bool more = true;
-    while (more) {
-      chunk.clear();
-      more = walk.next(kRowsPerPin, [&](const model::Record& record) {
-        chunk.push_back(model::RecordRef::share(const_cast<model::Record*>(&record)));
-      });
-      for (const model::RecordRef& record : chunk) {
-        key.clear();
-        append_row_key(*record, key);
-        if (!visit(key, record->row())) return;
-      }
-    }
   }
 
   void lease_rows(const RowVisitor& visit) const {

@@ -29,6 +29,10 @@ class HeldSource final : public backends::CheckpointSource {
   void rows(backends::Bucket bucket, const backends::RowVisitor& visit) const override {
     source_->rows(bucket, visit);
   }
+  void key_rows_after(Revision after, const backends::RowVisitor& visit) const override {
+    source_->key_rows_after(after, visit);
+  }
+  Revision compacted() const override { return source_->compacted(); }
 
  private:
   std::shared_ptr<engine::Engine> engine_;

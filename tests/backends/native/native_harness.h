@@ -45,6 +45,10 @@ class HistorySource : public backends::CheckpointSource {
       if (!visit(be64(index), be64(kept.term) + kept.data)) return;
     }
   }
+  void key_rows_after(Revision, const backends::RowVisitor& visit) const override {
+    rows(backends::Bucket::kKey, visit);
+  }
+  Revision compacted() const override { return -1; }
   static std::string be64(uint64_t v) {
     std::string out(8, '\0');
     base::store_be64(out.data(), v);
