@@ -1,5 +1,6 @@
 #include "backends/engine/member_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 
@@ -114,14 +115,13 @@ class Parser {
     if (!expect('"')) return false;
     while (!at_.empty()) {
       char c = at_.front();
+      if (c != '"' && c != '\\') {
+        if (!plain(out)) return fail();
+        continue;
+      }
       at_.remove_prefix(1);
       if (c == '"') return true;
-      if (static_cast<unsigned char>(c) < 0x20) return fail();
-      if (c != '\\') {
-        out += c;
-      } else if (!escape(out)) {
-        return fail();
-      }
+      if (!escape(out)) return fail();
     }
     return fail();
   }
@@ -181,6 +181,20 @@ class Parser {
     auto [end, error] = std::from_chars(at_.data(), at_.data() + 4, code, 16);
     if (error != std::errc() || end != at_.data() + 4) return false;
     at_.remove_prefix(4);
+    return true;
+  }
+  // One character as it stands. As Go's reader, a byte that is no UTF-8 becomes U+FFFD: kept as it
+  // is, the row would change when it is written and read again.
+  bool plain(std::string& out) {
+    if (static_cast<unsigned char>(at_.front()) < 0x20) return false;
+    uint32_t code = 0;
+    size_t n = utf8_length(at_, code);
+    if (n == 0) {
+      append_utf8(out, 0xfffd);
+    } else {
+      out += at_.substr(0, n);
+    }
+    at_.remove_prefix(std::max<size_t>(n, 1));
     return true;
   }
   bool escape(std::string& out) {

@@ -146,6 +146,9 @@ TEST(Load, ChecksInEtcdsWords) {
       {{"--election-timeout=0"}, "--election-timeout must be >0 (set to 0ms)"},
       {{"--election-timeout=100"},
        "--election-timeout[100ms] should be at least as 5 times as --heartbeat-interval[100ms]"},
+      // Overflowed when it was counted in nanoseconds, before it was refused.
+      {{"--election-timeout=2251799813685249"},
+       "--election-timeout[2251799813685249ms] is too long, and should be set less than 50000ms"},
       {{"--election-timeout=60000"},
        "--election-timeout[60000ms] is too long, and should be set less than 50000ms"},
       {{"--auto-compaction-mode=x"}, "unknown auto-compaction-mode \"x\""},
