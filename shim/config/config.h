@@ -31,9 +31,20 @@ struct LogConfig {
   bool rotate_local_time = false;
 };
 
+// Of the backends postgres and sqlite.
+struct SqlConfig {
+  // postgres: all that libpq is told, with the TLS files and the password; never log it. sqlite:
+  // the path of the file.
+  std::string url;
+  std::string schema;       // of PostgreSQL; a plain identifier
+  int max_connections = 5;  // to PostgreSQL; at least 4
+  bool listen = true;       // NOTIFY wakes readers; else they poll
+};
+
 struct Config {
   std::string name, data_dir;
-  bool native = true;  // --backend
+  std::string backend = "native";  // native, postgres, sqlite or memory
+  SqlConfig sql;
   std::vector<Url> listen_client, listen_client_http, listen_metrics, listen_peer;
   std::vector<Url> advertise_client, advertise_peer;
   std::string initial_cluster, cluster_token;

@@ -40,6 +40,7 @@ enum class FlagGroup {
   kMetrics,
   kTuning,
   kKeelson,
+  kKine,  // of kine, beside --endpoint; its variables are KINE_*
   kOther
 };
 
@@ -61,7 +62,7 @@ std::span<const FlagSpec> flag_table();
 // Position in flag_table(), or -1.
 int find_flag(std::string_view name);
 
-// "ETCD_MAX_TXN_OPS" of "max-txn-ops".
+// "ETCD_MAX_TXN_OPS" of "max-txn-ops", whatever the group.
 std::string env_name(std::string_view flag);
 
 // etcd's feature gates with their defaults and stages, as "Name".

@@ -20,8 +20,11 @@ constexpr std::string_view kUsage =
     "  keelson --config-file\n"
     "    Read the configuration from a YAML file; other flags and variables are ignored then.\n";
 
-constexpr std::string_view kGroupTitles[] = {"Member",  "Clustering", "Security", "Auth", "Logging",
-                                             "Metrics", "Tuning",     "Keelson",  "Other"};
+constexpr std::string_view kGroupTitles[] = {
+    "Member", "Clustering", "Security",
+    "Auth",   "Logging",    "Metrics",
+    "Tuning", "Keelson",    "kine (beside --endpoint, in place of Keelson's own)",
+    "Other"};
 
 void append_flag(std::string& out, const FlagSpec& spec) {
   out.append("  --").append(spec.name);
@@ -45,7 +48,9 @@ std::string short_usage() {
 
 std::string help_text() {
   std::string out(kUsage);
-  out.append("\nEach flag is also read from a variable: --max-txn-ops from ETCD_MAX_TXN_OPS.\n");
+  out.append(
+      "\nEach flag is also read from a variable: --max-txn-ops from ETCD_MAX_TXN_OPS; "
+      "those of kine from KINE_*.\n");
   int group = -1;
   for (const FlagSpec& spec : flag_table()) {
     if (spec.name.starts_with("yaml:") || spec.type == FlagType::kIgnored) continue;

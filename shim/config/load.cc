@@ -3,6 +3,8 @@
 
 #include "shim/config/arguments.h"
 #include "shim/config/config.h"
+#include "shim/config/kine.h"
+#include "shim/config/mask.h"
 #include "shim/config/text.h"
 #include "shim/config/validate.h"
 #include "shim/config/yaml_file.h"
@@ -33,7 +35,8 @@ std::string read_environment(const Sources& sources, Outcome& outcome) {
   auto table = flag_table();
   std::vector<int> order;
   for (size_t i = 0; i < table.size(); ++i) {
-    if (!table[i].name.starts_with("yaml:")) order.push_back(static_cast<int>(i));
+    if (table[i].name.starts_with("yaml:") || table[i].group == FlagGroup::kKine) continue;
+    order.push_back(static_cast<int>(i));
   }
   auto name_of = [&](int flag) { return table[static_cast<size_t>(flag)].name; };
   std::sort(order.begin(), order.end(), [&](int a, int b) { return name_of(a) < name_of(b); });
@@ -54,7 +57,7 @@ std::string read_environment(const Sources& sources, Outcome& outcome) {
     } else {
       outcome.notes.push_back({LogLevel::kInfo,
                                "recognized and used environment variable",
-                               {{"variable-name", key}, {"variable-value", *value}}});
+                               {{"variable-name", key}, {"variable-value", masked(*value)}}});
     }
   }
   auto contains = [](const std::vector<std::string>& list, const std::string& item) {
@@ -74,7 +77,7 @@ std::string read_environment(const Sources& sources, Outcome& outcome) {
     if (key.starts_with("ETCD_")) {
       outcome.notes.push_back({LogLevel::kWarn,
                                "unrecognized environment variable",
-                               {{"environment-variable", key + "=" + value}}});
+                               {{"environment-variable", masked(key + "=" + value)}}});
     }
   }
   return error;
@@ -145,6 +148,12 @@ Outcome load(const Sources& sources) {
   std::string error =
       path.empty() ? read_environment(sources, outcome) : read_config_file(sources, path, outcome);
   if (outcome.exit_code >= 0) return outcome;
+  if (!error.empty()) {
+    fail(outcome, error);
+    return outcome;
+  }
+  error = path.empty() ? read_kine_environment(sources, outcome.config.values) : "";
+  if (error.empty()) error = translate_kine(outcome.config.values, outcome.notes);
   if (!error.empty()) {
     fail(outcome, error);
     return outcome;

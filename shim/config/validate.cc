@@ -4,6 +4,8 @@
 #include <cctype>
 
 #include "api/base/duration_text.h"
+#include "shim/config/backend.h"
+#include "shim/config/mask.h"
 #include "shim/config/text.h"
 
 namespace keelson::config {
@@ -204,10 +206,9 @@ void note_warned(const Values& values, std::vector<Note>& notes) {
                 (table[i].type == FlagType::kGates && !values.is_default(flag));
     if (!idle || !values.is_set(flag)) continue;
     std::string name(table[i].name.starts_with("yaml:") ? table[i].yaml : table[i].name);
-    // A password never gets here: what names one is refused.
     notes.push_back({base::LogLevel::kWarn,
                      "flag is accepted but has no effect",
-                     {{"flag", name}, {"value", values.text(flag)}}});
+                     {{"flag", name}, {"value", masked(values.text(flag))}}});
   }
 }
 
@@ -237,7 +238,7 @@ void fill(Config& config) {
   const Values& values = config.values;
   config.name = values.text("name");
   config.data_dir = values.text("data-dir");
-  config.native = values.text("backend") == "native";
+  config.backend = values.text("backend");
   config.listen_client = values.urls("listen-client-urls");
   config.listen_client_http = values.urls("listen-client-http-urls");
   config.listen_metrics = values.urls("listen-metrics-urls");
@@ -267,7 +268,8 @@ void fill(Config& config) {
 }
 
 void fill_defaults(Config& config, std::vector<Note>& notes) {
-  if (config.native && config.data_dir.empty()) {
+  bool on_disk = config.backend == "native" || config.backend == "sqlite";
+  if (on_disk && config.data_dir.empty()) {
     config.data_dir = config.name + ".etcd";
     notes.push_back({base::LogLevel::kWarn,
                      "'data-dir' was empty; using default",
@@ -334,7 +336,7 @@ std::string validate(bool from_file, Config& config, std::vector<Note>& notes) {
   if (!error.empty()) return error;
   note_warned(values, notes);
   fill_defaults(config, notes);
-  return "";
+  return read_backend(config);
 }
 
 }  // namespace keelson::config

@@ -203,6 +203,11 @@ std::string Values::set(int flag, std::string_view text) {
   return "";
 }
 
+void Values::clear(std::string_view name) {
+  text_[at(name)] = flag_table()[at(name)].fallback;
+  set_[at(name)] = false;
+}
+
 bool Values::is_default(int flag) const {
   const FlagSpec& spec = flag_table()[static_cast<size_t>(flag)];
   if (spec.type == FlagType::kDuration) {

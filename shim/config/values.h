@@ -20,6 +20,7 @@ class Values {
   // Checks `text` by the flag's type and keeps it. Returns "" or Go's words for what is wrong
   // ("parse error", "value out of range", ...); then nothing changes.
   std::string set(int flag, std::string_view text);
+  void clear(std::string_view name);  // to the default, as if never set
   bool is_set(std::string_view name) const { return set_[at(name)]; }
   bool is_set(int flag) const { return set_[static_cast<size_t>(flag)]; }
   bool is_default(int flag) const;

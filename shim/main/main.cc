@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "shim/config/config.h"
+#include "shim/config/mask.h"
 #include "shim/main/options.h"
 #include "shim/main/process_metrics.h"
 #include "shim/main/serve.h"
@@ -68,12 +69,13 @@ void write_notes(const std::vector<config::Note>& notes, base::Logger& logger) {
 }
 
 void log_arguments(int argc, char** argv, base::Logger& logger) {
-  KEELSON_LOG(logger, kInfo, "Running: ", {"args", std::vector<std::string>(argv, argv + argc)});
+  KEELSON_LOG(logger, kInfo,
+              "Running: ", {"args", config::masked(std::vector<std::string>(argv, argv + argc))});
 }
 
 // etcd's word for a start that failed, whatever the reason.
 int fail_start(const std::string& error, base::Logger& logger) {
-  KEELSON_LOG(logger, kFatal, "discovery failed", {"error", error});
+  KEELSON_LOG(logger, kFatal, "discovery failed", {"error", config::masked(error)});
   return 1;
 }
 
@@ -119,7 +121,7 @@ void log_settings(const config::Config& config, const ServeOptions& options, boo
 // Serves until a signal. Returns the exit code, or minus the signal to die by.
 int run(const config::Config& config, base::Clock& clock, base::Logger& logger) {
   bool initialized = false;
-  if (config.native) {
+  if (config.backend == "native") {
     struct stat info {};
     initialized = stat((config.data_dir + "/member").c_str(), &info) == 0;
   }

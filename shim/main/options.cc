@@ -93,7 +93,8 @@ os::LogOptions log_options(const config::LogConfig& config) {
 
 std::string serve_options(const config::Config& config, bool initialized,
                           const os::MemoryBound& memory, ServeOptions& out) {
-  out.backend = config.native ? "native" : "memory";
+  out.backend = config.backend;
+  out.sql = {config.sql.url, config.sql.schema, config.sql.max_connections, config.sql.listen};
   out.name = config.name;
   out.data_dir = config.data_dir;
   out.client_urls = config::texts_of(config.advertise_client);

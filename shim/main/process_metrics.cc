@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/base/bytes.h"
+#include "shim/config/mask.h"
 #include "shim/os/allocator.h"
 #include "shim/os/process.h"
 
@@ -68,7 +69,7 @@ http::Vars process_vars() {
       "{" + figure("Alloc", heap.used_bytes) + "," + figure("Sys", heap.system_bytes) + "," +
       figure("HeapAlloc", heap.used_bytes) + "," + figure("HeapSys", heap.system_bytes) + "," +
       figure("HeapIdle", heap.free_bytes) + "," + figure("HeapInuse", heap.used_bytes) + "}";
-  return {{"cmdline", http::json_list(os::command_line())},
+  return {{"cmdline", http::json_list(config::masked(os::command_line()))},
           {"file_descriptor_limit", std::to_string(os::descriptor_limit())},
           {"memstats", std::move(memory)}};
 }

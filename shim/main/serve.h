@@ -20,9 +20,20 @@
 
 namespace keelson::main {
 
+// Of the backends postgres and sqlite.
+struct SqlOptions {
+  // postgres: all that libpq is told, with the TLS files and the password; never log it. sqlite:
+  // the path of the file.
+  std::string url;
+  std::string schema = "keelson";  // of PostgreSQL; a plain identifier
+  int max_connections = 5;         // to PostgreSQL; at least 4
+  bool listen = true;              // NOTIFY wakes readers; else they poll every 50 ms
+};
+
 // What the flags come to.
 struct ServeOptions {
-  std::string backend = "native";  // native | memory
+  std::string backend = "native";  // native | postgres | sqlite | memory
+  SqlOptions sql;
   std::string name = "default";
   std::string data_dir = "default.etcd";
   std::vector<std::string> peer_urls = {"http://localhost:2380"};  // advertised

@@ -3,53 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "shim/config/config.h"
+#include "tests/shim/config/run.h"
 
 namespace keelson::config {
 namespace {
 
 using testing::HasSubstr;
-
-struct Case {
-  std::vector<std::string> arguments;
-  std::vector<std::pair<std::string, std::string>> environment;
-  std::string file;  // contents of /config.yaml
-};
-
-Outcome run(const Case& c) {
-  Sources sources;
-  sources.arguments = c.arguments;
-  sources.environment = c.environment;
-  sources.read_file = [&](const std::string& path, std::string& contents) -> std::string {
-    if (path != "/config.yaml") return "open " + path + ": no such file or directory";
-    contents = c.file;
-    return "";
-  };
-  return load(sources);
-}
-
-Outcome from_file(const std::string& text) {
-  return run({{"--config-file=/config.yaml"}, {}, text});
-}
-
-// The error of a refused configuration.
-std::string error_of(const Outcome& outcome) {
-  EXPECT_EQ(outcome.exit_code, 1);
-  if (outcome.notes.empty()) return "(no notes)";
-  EXPECT_EQ(outcome.notes.back().message, "failed to verify flags");
-  EXPECT_EQ(outcome.notes.back().level, base::LogLevel::kWarn);
-  return outcome.notes.back().fields.empty() ? "" : outcome.notes.back().fields[0].second;
-}
-
-bool has_note(const Outcome& outcome, std::string_view message, std::string_view value = "") {
-  for (const Note& note : outcome.notes) {
-    if (note.message != message) continue;
-    if (value.empty()) return true;
-    for (const auto& field : note.fields) {
-      if (field.second == value) return true;
-    }
-  }
-  return false;
-}
 
 TEST(Load, Defaults) {
   Outcome outcome = run({});
@@ -57,7 +16,7 @@ TEST(Load, Defaults) {
   const Config& config = outcome.config;
   EXPECT_EQ(config.name, "default");
   EXPECT_EQ(config.data_dir, "default.etcd");
-  EXPECT_TRUE(config.native);
+  EXPECT_EQ(config.backend, "native");
   EXPECT_EQ(texts_of(config.listen_client), std::vector<std::string>{"http://localhost:2379"});
   EXPECT_EQ(texts_of(config.advertise_peer), std::vector<std::string>{"http://localhost:2380"});
   EXPECT_EQ(config.initial_cluster, "default=http://localhost:2380");
@@ -124,7 +83,7 @@ TEST(Load, Variables) {
   ASSERT_EQ(outcome.exit_code, -1);
   EXPECT_EQ(outcome.config.name, "default");
   EXPECT_EQ(outcome.config.limits.max_txn_ops, 77u);
-  EXPECT_FALSE(outcome.config.native);
+  EXPECT_EQ(outcome.config.backend, "memory");
   EXPECT_TRUE(has_note(outcome, "unrecognized environment variable", "ETCD_FOO=x"));
   EXPECT_TRUE(has_note(outcome, "cannot set special environment variable", "ETCD_VERSION"));
   EXPECT_FALSE(has_note(outcome, "unrecognized environment variable", "ETCD_UNSUPPORTED_ARCH=arm"));
@@ -242,7 +201,7 @@ TEST(Load, SettingsArrive) {
   EXPECT_EQ(config.memory_limit_bytes, 1000u);
   EXPECT_EQ(config.memory_start_limit_bytes, 2000u);
   EXPECT_EQ(config.io_threads, 3);
-  EXPECT_FALSE(config.native);
+  EXPECT_EQ(config.backend, "memory");
   for (const auto& [name, on] : config.gates) {
     if (name == "PriorityRequest") {
       EXPECT_FALSE(on);
@@ -348,7 +307,7 @@ backend: memory
   EXPECT_TRUE(config.tls.client_cert_auth);
   EXPECT_EQ(config.tls.allowed_common_names, (std::vector<std::string>{"x", "y"}));
   EXPECT_TRUE(config.reuse_port);
-  EXPECT_FALSE(config.native);
+  EXPECT_EQ(config.backend, "memory");
   EXPECT_FALSE(config.values.boolean("strict-reconfig-check"));
   EXPECT_TRUE(has_note(outcome,
                        "loaded server configuration, other configuration command line flags and "
