@@ -27,13 +27,18 @@ type process struct {
 }
 
 func start(arguments, env []string, logFile string) (*process, error) {
+	return startAs(nil, arguments, env, logFile)
+}
+
+// startAs starts a child as another user; nil is ours.
+func startAs(user *syscall.Credential, arguments, env []string, logFile string) (*process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	command := exec.Command(arguments[0], arguments[1:]...)
 	command.Env = append(os.Environ(), env...)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: user}
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, log.Close())

@@ -25,6 +25,11 @@ const (
 	Etcd Kind = "etcd"
 	// Native is Keelson with its store on disk.
 	Native Kind = "native"
+	// SQLite is Keelson with its log in a SQLite file.
+	SQLite Kind = "sqlite"
+	// Postgres is Keelson with its log in a PostgreSQL: Options.Database, or a new database in the one
+	// that the tests of a package share (see SharedPostgres).
+	Postgres Kind = "postgres"
 	// Memory is Keelson with the log in memory: it forgets at a restart.
 	Memory Kind = "memory"
 	// Hostile is Keelson on the hostile log of the tests (tests/hostile): it does all that a log may
@@ -41,6 +46,8 @@ type Options struct {
 	Flags []string // appended, so they override the harness's own
 	Env   []string // appended to the environment, as NAME=value
 	TLS   *TLS     // https for clients when set
+	// Database is the URL of Postgres.
+	Database string
 	// Binary overrides the path (another build of Keelson).
 	Binary string
 	// Before is put in front of the command (for example "taskset", "-c", "0").
@@ -97,7 +104,10 @@ func newServer(options Options) (*Server, error) {
 		options.ReadyTimeout = 30 * time.Second
 	}
 	if options.Binary == "" {
-		options.Binary, err = binary(options.Kind)
+		options.Binary, err = serverBinary(options.Kind)
+	}
+	if err == nil && options.Kind == Postgres && options.Database == "" {
+		options.Database, err = sharedDatabase()
 	}
 	return &Server{
 		Options:   options,
@@ -108,7 +118,7 @@ func newServer(options Options) (*Server, error) {
 	}, err
 }
 
-func binary(kind Kind) (string, error) {
+func serverBinary(kind Kind) (string, error) {
 	switch kind {
 	case Etcd:
 		return Tool("etcd")
@@ -134,6 +144,9 @@ func (s *Server) arguments() []string {
 		out = append(out, "--backend="+string(Memory))
 	default:
 		out = append(out, "--backend="+string(s.Kind))
+	}
+	if s.Kind == Postgres {
+		out = append(out, "--backend-url="+s.Database)
 	}
 	if s.TLS != nil {
 		out = append(out, "--cert-file="+s.TLS.ServerCert, "--key-file="+s.TLS.ServerKey)
