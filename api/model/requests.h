@@ -107,6 +107,25 @@ struct DowngradeInfoSetRequest {
   std::string_view version;
 };
 
+// --- extension commands, of leaderless logs only (docs/formats/extension_commands.md) ---
+
+// Renews the lease: its deadline is a full TTL away, at every process by its own clock.
+struct LeaseKeepAliveRequest {
+  LeaseId id = 0;
+};
+// Revokes the lease unless it was renewed after the renewal named.
+struct LeaseExpireRequest {
+  LeaseId id = 0;
+  Index renewal;  // the entry that last renewed it, as the proposer saw it; 0: none ever did
+};
+// What steers the apply of every entry after it, in place of each process's own options.
+struct SettingsRequest {
+  int64_t min_lease_ttl_seconds = 0;
+  uint64_t max_learners = 0;
+  uint64_t level = 0;  // of the semantics; a process that does not know it stops
+  friend bool operator==(const SettingsRequest&, const SettingsRequest&) = default;
+};
+
 // A membership change as the log's owner decoded it from a configuration change entry.
 struct MembershipChange {
   enum class Kind { kAdd, kAddLearner, kPromote, kRemove, kUpdate } kind = Kind::kAdd;
@@ -122,7 +141,8 @@ struct Command {
   using Body = std::variant<std::monostate, PutRequest, DeleteRangeRequest, TxnRequest,
                             CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest,
                             LeaseCheckpointRequest, AlarmRequest, ClusterVersionSetRequest,
-                            MemberAttrSetRequest, DowngradeInfoSetRequest, MembershipChange>;
+                            MemberAttrSetRequest, DowngradeInfoSetRequest, MembershipChange,
+                            LeaseKeepAliveRequest, LeaseExpireRequest, SettingsRequest>;
   // Stable address: moving the Command does not move the bytes.
   std::unique_ptr<std::string> storage;
   Body body;

@@ -5,6 +5,7 @@
 #include "api/base/check.h"
 #include "api/base/wire.h"
 #include "backends/engine/core.h"
+#include "backends/engine/extensions.h"
 
 namespace keelson::engine {
 
@@ -27,7 +28,11 @@ Applied Core::apply(const model::Command& command, Index index, Term term,
   Applied applied;
   applied.revision = current_;
   // What a checkpoint already holds is not done twice (etcd: index at or below consistent_index).
-  if (index <= index_) return applied;
+  if (index <= index_ || !halted_.empty()) return applied;
+  if (const auto* settings = std::get_if<model::SettingsRequest>(&command.body)) {
+    halted_ = unsupported(*settings);
+    if (!halted_.empty()) return applied;
+  }
   if (handed_on_) forget_events();
   index_ = index;
   term_ = term;
@@ -48,7 +53,8 @@ Error Core::refused_by_alarms(const model::Command& command) const {
   bool writes = put || grant || txn != nullptr ||
                 std::holds_alternative<model::DeleteRangeRequest>(body) ||
                 std::holds_alternative<model::CompactionRequest>(body) ||
-                std::holds_alternative<model::LeaseRevokeRequest>(body);
+                std::holds_alternative<model::LeaseRevokeRequest>(body) ||
+                std::holds_alternative<model::LeaseExpireRequest>(body);
   if (writes && tables_->alarm_active(model::AlarmType::kCorrupt)) return Error::kCorrupt;
   bool grows = put || grant || (txn != nullptr && has_put(*txn));
   if (grows && tables_->alarm_active(model::AlarmType::kNoSpace)) return Error::kNoSpace;
@@ -78,6 +84,11 @@ Error Core::dispatch(const model::Command& command, base::MonotonicTime now, App
                           apply_alarm(r, out);
                           return Error::kNone;
                         },
+                        [&](const model::LeaseKeepAliveRequest& r) {
+                          apply_keep_alive(r, now, out);
+                          return Error::kNone;
+                        },
+                        [&](const model::LeaseExpireRequest& r) { return apply_expire(r); },
                         [&](const auto&) { return apply_tables(command); },
                     },
                     command.body);
@@ -95,8 +106,13 @@ Error Core::apply_grant(const model::LeaseGrantRequest& request, base::Monotonic
   if (request.id == 0) return Error::kLeaseNotFound;
   if (request.ttl > kMaxTtlSeconds) return Error::kLeaseTTLTooLarge;
   if (leases_.contains(request.id)) return Error::kLeaseExist;
-  int64_t ttl = std::max(request.ttl, options_.min_lease_ttl_seconds);
-  leases_.grant(request.id, {ttl, 0}, index_, now);
+  int64_t least =
+      tables_->settings ? tables_->settings->min_lease_ttl_seconds : options_.min_lease_ttl_seconds;
+  int64_t ttl = std::max(request.ttl, least);
+  // Without a leader the grant counts as a renewal, so that an expiry of an earlier lease of this
+  // id, still on its way, does not end this one.
+  Index renewal = options_.leaderless ? index_ : Index();
+  leases_.grant(request.id, {ttl, 0, renewal}, index_, now);
   wire::append_int(out, 2, request.id);
   wire::append_int(out, 3, ttl);
   return Error::kNone;
@@ -117,6 +133,23 @@ void Core::apply_checkpoint(const model::LeaseCheckpointRequest& request) {
   for (const auto& checkpoint : request.checkpoints) {
     leases_.checkpoint(checkpoint.id, checkpoint.remaining_ttl, index_);
   }
+}
+
+// The response of etcd's LeaseKeepAlive; empty when there is no such lease.
+void Core::apply_keep_alive(const model::LeaseKeepAliveRequest& request, base::MonotonicTime now,
+                            std::string& out) {
+  KEELSON_CHECK(options_.leaderless, "an extension on a log with a leader");
+  std::optional<int64_t> ttl = leases_.keep_alive(request.id, index_, now);
+  if (!ttl) return;
+  wire::append_int(out, 2, request.id);
+  wire::append_int(out, 3, *ttl);
+}
+
+Error Core::apply_expire(const model::LeaseExpireRequest& request) {
+  KEELSON_CHECK(options_.leaderless, "an extension on a log with a leader");
+  // A renewal came in between: the lease that the proposer saw is not there any more.
+  if (!leases_.renewed_by(request.id, request.renewal)) return Error::kLeaseNotFound;
+  return apply_revoke({request.id});
 }
 
 // Runs `change` on a copy of the tables and keeps the copy when it returns true.
@@ -146,7 +179,11 @@ Error Core::apply_tables(const model::Command& command) {
     } else if (auto* downgrade = std::get_if<model::DowngradeInfoSetRequest>(&command.body)) {
       tables.downgrade = Tables::Downgrade{downgrade->enabled, std::string(downgrade->version)};
     } else if (auto* change = std::get_if<model::MembershipChange>(&command.body)) {
-      error = tables.change_membership(*change, options_.max_learners);
+      size_t learners = tables.settings ? tables.settings->max_learners : options_.max_learners;
+      error = tables.change_membership(*change, learners);
+    } else if (auto* settings = std::get_if<model::SettingsRequest>(&command.body)) {
+      KEELSON_CHECK(options_.leaderless, "an extension on a log with a leader");
+      tables.settings = *settings;
     }
     return error == Error::kNone;
   });

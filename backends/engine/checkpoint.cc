@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "api/base/wire.h"
+#include "backends/engine/extensions.h"
 #include "backends/engine/rows.h"
 
 namespace keelson::engine {
@@ -91,6 +92,7 @@ class Source final : public backends::CheckpointSource {
     rows["consistent_index"] = be64(index_.value());
     if (finished_compact_ >= 0) rows["finishedCompactRev"] = revision_key(finished_compact_);
     if (scheduled_compact_ >= 0) rows["scheduledCompactRev"] = revision_key(scheduled_compact_);
+    if (tables_->settings) encode(*tables_->settings, rows[std::string(kSettingsKey)]);
     rows["storageVersion"] = kStorageVersion;
     rows["term"] = be64(term_.value());
     return rows;
@@ -106,6 +108,7 @@ class Source final : public backends::CheckpointSource {
         base::wire::append_int(value, 1, id);
         base::wire::append_int(value, 2, row.ttl);
         base::wire::append_int(value, 3, row.remaining);
+        base::wire::append_uint(value, kRenewalField, row.renewal.value());
         if (!visit(be64(static_cast<uint64_t>(id)), value)) return;
       }
       after = chunk.back().first;

@@ -5,6 +5,7 @@
 #include "api/base/check.h"
 #include "api/base/wire.h"
 #include "api/model/kv_codec.h"
+#include "backends/engine/extensions.h"
 
 namespace keelson::engine {
 
@@ -14,6 +15,10 @@ using model::decode;
 using model::encode;
 
 namespace {
+
+// Beside those below.
+using engine::decode;
+using engine::encode;
 
 // Members of InternalRaftRequest in the order in which etcd looks for the one that is set; the ones
 // it would answer but that this version does not know make the entry unknown.
@@ -34,19 +39,22 @@ enum Field : uint32_t {
   kDowngradeInfoSet = 1302,
   kDowngradeVersionTest = 9900,
 };
-constexpr std::array kOrder = {kClusterVersionSet,
-                               kMemberAttrSet,
-                               kDowngradeInfoSet,
-                               kDowngradeVersionTest,
-                               kRange,
-                               kPut,
-                               kDeleteRange,
-                               kTxn,
-                               kCompaction,
-                               kLeaseGrant,
-                               kLeaseRevoke,
-                               kLeaseCheckpoint,
-                               kAlarm};
+constexpr std::array<uint32_t, 16> kOrder = {kClusterVersionSet,
+                                             kMemberAttrSet,
+                                             kDowngradeInfoSet,
+                                             kDowngradeVersionTest,
+                                             kRange,
+                                             kPut,
+                                             kDeleteRange,
+                                             kTxn,
+                                             kCompaction,
+                                             kLeaseGrant,
+                                             kLeaseRevoke,
+                                             kLeaseCheckpoint,
+                                             kAlarm,
+                                             kLeaseKeepAliveField,
+                                             kLeaseExpireField,
+                                             kSettingsField};
 
 void encode(const model::ClusterVersionSetRequest& r, std::string& out) {
   wire::append_bytes(out, 1, r.version);
@@ -109,6 +117,9 @@ constexpr uint32_t field_of() {
   if constexpr (std::is_same_v<Request, model::ClusterVersionSetRequest>) return kClusterVersionSet;
   if constexpr (std::is_same_v<Request, model::MemberAttrSetRequest>) return kMemberAttrSet;
   if constexpr (std::is_same_v<Request, model::DowngradeInfoSetRequest>) return kDowngradeInfoSet;
+  if constexpr (std::is_same_v<Request, model::LeaseKeepAliveRequest>) return kLeaseKeepAliveField;
+  if constexpr (std::is_same_v<Request, model::LeaseExpireRequest>) return kLeaseExpireField;
+  if constexpr (std::is_same_v<Request, model::SettingsRequest>) return kSettingsField;
   return 0;
 }
 
@@ -162,6 +173,12 @@ bool take_field(uint32_t field, std::string_view bytes, model::Command& out) {
       return take<model::MemberAttrSetRequest>(bytes, out);
     case kDowngradeInfoSet:
       return take<model::DowngradeInfoSetRequest>(bytes, out);
+    case kLeaseKeepAliveField:
+      return take<model::LeaseKeepAliveRequest>(bytes, out);
+    case kLeaseExpireField:
+      return take<model::LeaseExpireRequest>(bytes, out);
+    case kSettingsField:
+      return take<model::SettingsRequest>(bytes, out);
     default:
       return false;
   }

@@ -1,4 +1,5 @@
-// The command inside a log entry: etcd's etcdserverpb.InternalRaftRequest, canonically encoded.
+// The command inside a log entry: etcd's etcdserverpb.InternalRaftRequest, canonically encoded; in
+// leaderless logs one of our extensions may take the place of etcd's commands in it.
 #pragma once
 
 #include <cstdint>

@@ -61,6 +61,7 @@ class Core final : public TxnHost {
 
   // --- [writer] (see engine.h) ---
   Applied apply(const model::Command& command, Index index, Term term, base::MonotonicTime now);
+  const std::string& halted() const { return halted_; }
   std::span<const model::RevisionEvents> unpublished_events() const;
   Revision publish();
   bool work_slice(size_t max_entries);
@@ -120,6 +121,9 @@ class Core final : public TxnHost {
                            std::string& out);
   model::Error apply_revoke(const model::LeaseRevokeRequest& request);
   void apply_checkpoint(const model::LeaseCheckpointRequest& request);
+  void apply_keep_alive(const model::LeaseKeepAliveRequest& request, base::MonotonicTime now,
+                        std::string& out);
+  model::Error apply_expire(const model::LeaseExpireRequest& request);
   void apply_alarm(const model::AlarmRequest& request, std::string& out);
   model::Error apply_tables(const model::Command& command);
   template <class Change>
@@ -163,7 +167,8 @@ class Core final : public TxnHost {
   Revision finished_compact_ = -1;
   Index index_;
   Term term_;
-  uint32_t sub_ = 0;    // of the next change of this command; above 0 once it has changed
+  uint32_t sub_ = 0;  // of the next change of this command; above 0 once it has changed
+  std::string halted_;
   bool dirty_ = false;  // applied since the last publish
   std::vector<model::Event> events_;
   std::vector<Batch> batches_;

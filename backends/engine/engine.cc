@@ -40,6 +40,9 @@ Applied Engine::apply(const model::Command& command, Index index, Term term,
                       base::MonotonicTime now) {
   return state_->core->apply(command, index, term, now);
 }
+const std::string& Engine::halted() const {
+  return state_->core->halted();
+}
 std::span<const model::RevisionEvents> Engine::unpublished_events() const {
   return state_->core->unpublished_events();
 }
@@ -59,8 +62,8 @@ bool Engine::compaction_finished(Revision revision) const {
 bool Engine::compaction_hash_pending() const {
   return state_->core->compaction_hash_pending();
 }
-std::vector<LeaseId> Engine::expired_leases(base::MonotonicTime now, size_t max,
-                                            base::Duration retry) {
+std::vector<ExpiredLease> Engine::expired_leases(base::MonotonicTime now, size_t max,
+                                                 base::Duration retry) {
   return state_->core->leases().expired(now, max, retry);
 }
 void Engine::rearm_leases(base::MonotonicTime now, base::Duration extension) {
@@ -179,6 +182,11 @@ std::vector<model::Member> Engine::members() const {
 std::string Engine::cluster_version() const {
   Epochs::Pin pin = state_->core->pin();
   return state_->core->view().tables->cluster_version;
+}
+
+std::optional<model::SettingsRequest> Engine::settings() const {
+  Epochs::Pin pin = state_->core->pin();
+  return state_->core->view().tables->settings;
 }
 
 std::unique_ptr<backends::CheckpointSource> Engine::checkpoint() const {

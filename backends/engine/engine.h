@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,11 +25,18 @@
 
 namespace keelson::engine {
 
+// The level of the commands' meaning that this version knows; see model::SettingsRequest.
+inline constexpr uint64_t kSupportedLevel = 1;
+
 struct EngineOptions {
   // Smallest lease TTL in seconds: etcd's ceil(1.5 * election ticks * tick), 2 by default.
   int64_t min_lease_ttl_seconds = 2;
   // etcd's --max-learners, checked by every member at apply.
   size_t max_learners = 1;
+  // The log has no leader: extension commands come in it, its settings take the place of the two
+  // options above, and a lease's renewals are part of the state. Of a state restored without it
+  // settings and renewals are left out, so that the rows stay etcd's.
+  bool leaderless = false;
   // For tests: called in the middle of a slice of removal, where a version has been cut from its
   // key's chain and still has its row. [writer]
   std::function<void()> in_removal = {};
@@ -39,6 +47,11 @@ struct Applied {
   model::Error error = model::Error::kNone;
   Revision revision = 0;  // for the response header
   std::string body;       // the response without its header field
+};
+
+struct ExpiredLease {
+  LeaseId id = 0;
+  Index renewal;  // its last one; see model::LeaseExpireRequest
 };
 
 class Engine {
@@ -52,8 +65,12 @@ class Engine {
 
   // Applies the entry at `index`. `now` only sets lease deadlines; it never decides an outcome.
   // Events of the change are kept until publish(). A command that etcd would refuse at apply
-  // returns its error and changes nothing.
+  // returns its error and changes nothing. An entry at or below the last one is passed over.
+  // REQUIRES: an extension command only with EngineOptions::leaderless.
   Applied apply(const model::Command& command, Index index, Term term, base::MonotonicTime now);
+  // "" or why nothing is applied any more: settings of a level that this version does not know. The
+  // state stays that of the entry before. A sentence for the operator.
+  const std::string& halted() const;
 
   // Events since the last publish(), one element per revision. The span stays valid over that
   // publish() and until the next apply() or restore(): the store hands them on once they are
@@ -75,9 +92,10 @@ class Engine {
   // hash_kv(); null callback-free protocol: the Store calls compute_compaction_hash() off-thread.
   bool compaction_hash_pending() const;
 
-  // Lease clock (leader duty). Leases whose deadline is at or before `now`, at most `max`; a lease
-  // named once is not named again for `retry`, in case its revoke is lost.
-  std::vector<LeaseId> expired_leases(base::MonotonicTime now, size_t max, base::Duration retry);
+  // Lease clock (leader duty, or any process's). Leases whose deadline is at or before `now`, at
+  // most `max`; a lease named once is not named again for `retry`, in case its revoke is lost.
+  std::vector<ExpiredLease> expired_leases(base::MonotonicTime now, size_t max,
+                                           base::Duration retry);
   // Re-arms every deadline to the full TTL plus `extension` (new leader, gap in the log's
   // progress).
   void rearm_leases(base::MonotonicTime now, base::Duration extension);
@@ -122,8 +140,8 @@ class Engine {
   // earlier run has none.
   void forget_compaction_hashes();
 
-  // Leases: renewals and reads of deadlines are local and guarded by a short mutex of their own.
-  // Remaining TTLs are rounded down to seconds as etcd does.
+  // Leases: reads of deadlines are local and guarded by a short mutex of their own, and so are the
+  // renewals of a log with a leader. Remaining TTLs are rounded down to seconds as etcd does.
   model::LeaseInfo renew_lease(LeaseId id, base::MonotonicTime now);
   model::LeaseInfo lease_info(LeaseId id, bool keys, base::MonotonicTime now) const;
   std::vector<LeaseId> lease_ids() const;
@@ -131,6 +149,7 @@ class Engine {
   std::vector<model::AlarmMember> alarms() const;
   std::vector<model::Member> members() const;
   std::string cluster_version() const;  // "" before it is decided
+  std::optional<model::SettingsRequest> settings() const;
 
   // Pins the published state. REQUIRES: destroyed before the engine.
   std::unique_ptr<backends::CheckpointSource> checkpoint() const;

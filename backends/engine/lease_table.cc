@@ -34,8 +34,16 @@ void LeaseTable::grant(LeaseId id, Row row, Index index, base::MonotonicTime now
   schedule(id, it->second, it->second.deadline);
 }
 
+// A version that was never published is one that nobody holds or can come to hold.
 void LeaseTable::retire(LeaseId id, const Lease& lease, Index until) {
+  if (lease.since > published_) return;
   old_.insert({key_of(id), Old{lease.row, lease.since, until}});
+  replaced_.push_back(key_of(id));
+}
+
+bool LeaseTable::needed(const Old& old) const {
+  return std::any_of(held_.begin(), held_.end(),
+                     [&](Index held) { return old.since <= held && held < old.until; });
 }
 
 void LeaseTable::revoke(LeaseId id, Index index) {
@@ -54,6 +62,26 @@ void LeaseTable::checkpoint(LeaseId id, int64_t remaining, Index index) {
   retire(id, it->second, index);
   it->second.row.remaining = remaining;
   it->second.since = index;
+}
+
+std::optional<int64_t> LeaseTable::keep_alive(LeaseId id, Index index, base::MonotonicTime now) {
+  std::lock_guard lock(mutex_);
+  auto it = leases_.find(key_of(id));
+  if (it == leases_.end()) return std::nullopt;
+  Lease& lease = it->second;
+  retire(id, lease, index);
+  lease.row.remaining = 0;
+  lease.row.renewal = index;
+  lease.since = index;
+  lease.deadline = now + seconds(lease.row.ttl);
+  // It may have been named as expired, to be looked at again much later.
+  if (lease.check_at > lease.deadline) schedule(id, lease, lease.deadline);
+  return lease.row.ttl;
+}
+
+bool LeaseTable::renewed_by(LeaseId id, Index renewal) const {
+  auto it = leases_.find(key_of(id));
+  return it != leases_.end() && it->second.row.renewal == renewal;
 }
 
 void LeaseTable::attach(LeaseId id, const Cell& cell) {
@@ -82,17 +110,25 @@ std::vector<std::string> LeaseTable::keys(LeaseId id) const {
   return keys;
 }
 
-void LeaseTable::published(Index) {
+void LeaseTable::published(Index index) {
+  published_ = index;
   if (old_.empty()) return;
   std::lock_guard lock(mutex_);
   if (held_.empty()) {
     old_.clear();
-    return;
+  } else if (released_) {
+    for (auto it = old_.begin(); it != old_.end();) {
+      it = needed(it->second) ? std::next(it) : old_.erase(it);
+    }
+  } else {
+    for (uint64_t key : replaced_) {
+      for (auto it = old_.lower_bound(key); it != old_.end() && it->first == key;) {
+        it = needed(it->second) ? std::next(it) : old_.erase(it);
+      }
+    }
   }
-  Index oldest = *std::min_element(held_.begin(), held_.end());
-  for (auto it = old_.begin(); it != old_.end();) {
-    it = it->second.until <= oldest ? old_.erase(it) : std::next(it);
-  }
+  replaced_.clear();
+  released_ = false;
 }
 
 void LeaseTable::clear() {
@@ -101,14 +137,15 @@ void LeaseTable::clear() {
   leases_.clear();
   key_set_bytes_ = 0;
   old_.clear();
+  replaced_.clear();
   due_ = {};
 }
 
-std::vector<LeaseId> LeaseTable::expired(base::MonotonicTime now, size_t max,
-                                         base::Duration retry) {
-  std::vector<LeaseId> ids;
+std::vector<ExpiredLease> LeaseTable::expired(base::MonotonicTime now, size_t max,
+                                              base::Duration retry) {
+  std::vector<ExpiredLease> out;
   std::lock_guard lock(mutex_);
-  while (ids.size() < max && !due_.empty() && due_.top().at <= now) {
+  while (out.size() < max && !due_.empty() && due_.top().at <= now) {
     Due due = due_.top();
     due_.pop();
     auto it = leases_.find(key_of(due.id));
@@ -118,9 +155,9 @@ std::vector<LeaseId> LeaseTable::expired(base::MonotonicTime now, size_t max,
       continue;
     }
     schedule(due.id, it->second, now + retry);
-    ids.push_back(due.id);
+    out.push_back({due.id, it->second.row.renewal});
   }
-  return ids;
+  return out;
 }
 
 void LeaseTable::rearm(base::MonotonicTime now, base::Duration extension) {
@@ -187,6 +224,7 @@ std::vector<LeaseId> LeaseTable::ids() const {
 void LeaseTable::release(Index index) const {
   std::lock_guard lock(mutex_);
   held_.erase(std::find(held_.begin(), held_.end(), index));
+  released_ = true;
 }
 
 std::vector<std::pair<LeaseId, LeaseTable::Row>> LeaseTable::rows(Index index,

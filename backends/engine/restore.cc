@@ -4,6 +4,7 @@
 #include "api/base/bytes.h"
 #include "api/base/wire.h"
 #include "backends/engine/core.h"
+#include "backends/engine/extensions.h"
 
 namespace keelson::engine {
 
@@ -119,6 +120,7 @@ class RestoreRun {
     tables->auth = opaque(reader, Bucket::kAuth);
     tables->auth_roles = opaque(reader, Bucket::kAuthRoles);
     tables->auth_users = opaque(reader, Bucket::kAuthUsers);
+    if (core_.options_.leaderless) tables->settings = settings_;
     core_.tables_ = std::move(tables);
     walk(reader, Bucket::kLease, [&](auto key, auto value) { return lease_row(key, value); });
     core_.compact_ = core_.finished_compact_ = finished_;
@@ -158,6 +160,10 @@ class RestoreRun {
   }
 
   std::string meta_row(std::string_view key, std::string_view value) {
+    if (key == kSettingsKey) {
+      if (!decode(value, settings_.emplace())) return "settings row does not parse";
+      return unsupported(*settings_);
+    }
     if (key != "scheduledCompactRev" && key != "finishedCompactRev") return "";
     Revision revision = parse_revision(value);
     if (revision < 0) return "compaction revision does not parse";
@@ -173,7 +179,9 @@ class RestoreRun {
       if (reader.field() == 1) id = reader.integer();
       if (reader.field() == 2) row.ttl = reader.integer();
       if (reader.field() == 3) row.remaining = reader.integer();
+      if (reader.field() == kRenewalField) row.renewal = Index(reader.uint());
     }
+    if (!core_.options_.leaderless) row.renewal = Index();
     bool good = reader.ok() && key.size() == 8 &&
                 base::load_be64(key.data()) == static_cast<uint64_t>(id) && id != 0 &&
                 !core_.leases_.contains(id);
@@ -258,6 +266,7 @@ class RestoreRun {
   Room room_;
   std::string wrong_;
   Revision scheduled_ = -1, finished_ = -1;
+  std::optional<model::SettingsRequest> settings_;
   Revision main_ = -1;
   uint64_t next_sub_ = 0;
 };

@@ -1,5 +1,5 @@
 // The small replicated tables: members, cluster version, alarms, and auth rows that are carried
-// along unread. Published as one immutable value; a change copies it.
+// along unread; and the logged settings. Published as one immutable value; a change copies it.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,7 @@ struct Tables {
   std::string cluster_version;
   std::optional<Downgrade> downgrade;
   std::set<model::AlarmMember, OrderAlarms> alarms;
+  std::optional<model::SettingsRequest> settings;
   // Rows of auth, authRoles and authUsers as restored; shared because they may be many.
   std::shared_ptr<const Rows> auth, auth_roles, auth_users;
 

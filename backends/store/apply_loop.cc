@@ -24,7 +24,7 @@ void ReplicatedStore::enqueue(std::vector<Work>& work) {
     if (!running_) {
       if (!recovery_error_.empty()) return;
       apply_all(work);
-      recovery_error_ = over_memory();
+      recovery_error_ = halted_.empty() ? over_memory() : halted_;
       return;
     }
   }
@@ -79,6 +79,12 @@ void ReplicatedStore::run() {
   bool more_slices = true;
   while (take_work(batch, more_slices, parts_.clock.now())) {
     if (!batch.empty()) apply_all(batch);
+    if (!halted_.empty()) [[unlikely]] {
+      tell_halted(batch);
+      more_slices = false;
+      next_tick_ = parts_.clock.now() + kTick;
+      continue;
+    }
     if (!ready_seen_.load(std::memory_order_relaxed)) introduce();
     more_slices = slice();
     base::MonotonicTime now = parts_.clock.now();
@@ -98,6 +104,8 @@ void ReplicatedStore::apply_all(std::vector<Work>& batch) {
       unpublished = 0;
     }
     apply_one(work, now);
+    if (!halted_.empty()) [[unlikely]]
+      break;
     ++unpublished;
   }
   publish();
@@ -117,12 +125,17 @@ void ReplicatedStore::apply_one(Work& work, base::MonotonicTime& now) {
       return install(work);
     case Work::Kind::kLeadership:
       return apply_leadership(work.leadership, now);
+    case Work::Kind::kHalt:
+      return halt(std::move(*work.sentence));
   }
 }
 
 void ReplicatedStore::apply_entry(Work& work, base::MonotonicTime& now) {
   const model::Command& command = work.pending.command;
-  engine::Applied applied = slot_.writer().apply(command, work.index, work.term, now);
+  engine::Engine& engine = slot_.writer();
+  engine::Applied applied = engine.apply(command, work.index, work.term, now);
+  if (!engine.halted().empty()) [[unlikely]]
+    return halt(engine.halted());
   applied_ = work.index;
   // One look at the clock per command serves its duration and the next one's start.
   base::MonotonicTime end = parts_.clock.now();
@@ -151,6 +164,7 @@ void ReplicatedStore::apply_entry(Work& work, base::MonotonicTime& now) {
 void ReplicatedStore::apply_leadership(const backends::Leadership& leadership,
                                        base::MonotonicTime now) {
   if (leadership.is_leader) slot_.writer().rearm_leases(now, options_.election_timeout);
+  ++leaderships_applied_;
   watch_leader(now);
 }
 
@@ -162,9 +176,28 @@ void ReplicatedStore::install(Work& work) {
   compacted_ = engine.compact_revision();
   for (PhysicalCompaction& waiting : physical_) answers_.push_back(std::move(waiting.answer));
   physical_.clear();
+  // A history that went back may be one from before this process introduced itself.
+  if (leaderless_) ready_seen_ = false;
   if (sink_ != nullptr && running_) {
     sink_->on_reset(engine.revision(), compacted_, work.went_back);
   }
+}
+
+// While the log recovers, start() answers with the sentence.
+void ReplicatedStore::halt(std::string sentence) {
+  halted_ = std::move(sentence);
+}
+
+// What was to be applied after it stays without effect here, and its outcome unknown.
+void ReplicatedStore::tell_halted(std::vector<Work>& batch) {
+  for (Work& work : batch) {
+    if (work.pending.done) std::move(work.pending.done)(failed(model::Error::kStopped));
+  }
+  expire_waiting(parts_.clock.now());
+  if (std::exchange(halt_told_, true)) return;
+  KEELSON_LOG(parts_.logger, kError, "cannot go on with the log", {"error", halted_});
+  KEELSON_CHECK(options_.fatal, "see the line before: the log cannot be followed any further");
+  options_.fatal(halted_);
 }
 
 // Shows what was applied to readers, then to watchers, then answers.

@@ -1,5 +1,6 @@
 // What the apply thread does beside applying: timeouts, lease expiry, introducing the member, the
 // leader's absence.
+#include <algorithm>
 #include <utility>
 
 #include "api/base/seconds.h"
@@ -9,6 +10,9 @@ namespace keelson::store {
 namespace {
 
 constexpr size_t kMaxExpiredLeases = 500;  // per scan, as etcd
+// A scan's interval: who comes later finds what the one before did.
+constexpr base::Duration kExpiryStep = std::chrono::milliseconds(500);
+constexpr int kMaxExpiryRank = 4;
 
 }  // namespace
 
@@ -35,58 +39,90 @@ void ReplicatedStore::expire_waiting(base::MonotonicTime now) {
 void ReplicatedStore::watch_leader(base::MonotonicTime now) {
   bool present = leader_ != 0;
   if (present) {
-    leaderless_since_.reset();
-  } else if (!leaderless_since_) {
-    leaderless_since_ = now;
+    leader_absent_since_.reset();
+  } else if (!leader_absent_since_) {
+    leader_absent_since_ = now;
   }
-  bool lost = !present && now - *leaderless_since_ >= 3 * options_.election_timeout;
+  bool lost = !present && now - *leader_absent_since_ >= 3 * options_.election_timeout;
   if (lost == leader_lost_ || (!lost && !present)) return;
   leader_lost_ = lost;
   if (sink_ != nullptr) sink_->on_leader(!lost);
 }
 
-// The leader proposes the end of leases whose time is over. A proposal that is lost is repeated
-// once a request would have timed out.
+// How much later than the others this process proposes expiries, so that not all of them propose
+// the same: the first of the live ones acts, the next one when it does not. No rule depends on it.
+base::Duration ReplicatedStore::expiry_delay() {
+  if (!leaderless_) return base::Duration(0);
+  int rank = 0;
+  for (const model::Member& member : parts_.log.live_members()) {
+    if (member.id < local_id()) ++rank;
+  }
+  return std::min(rank, kMaxExpiryRank) * kExpiryStep;
+}
+
+// The leader, or any process where there is none, proposes the end of leases whose time is over. A
+// proposal that is lost is repeated once a request would have timed out.
 void ReplicatedStore::expire_leases(base::MonotonicTime now) {
-  if (!is_leader_) return;
-  for (LeaseId id : slot_.writer().expired_leases(now, kMaxExpiredLeases, request_timeout())) {
+  if (!is_leader_ || leaderships_applied_ != leaderships_told_) return;
+  base::Duration delay = expiry_delay();
+  if (now.since_start < delay) return;
+  base::MonotonicTime until{now.since_start - delay};
+  for (const engine::ExpiredLease& lease :
+       slot_.writer().expired_leases(until, kMaxExpiredLeases, request_timeout())) {
     model::Command command;
-    command.body = model::LeaseRevokeRequest{.id = id};
+    if (leaderless_) {
+      command.body = model::LeaseExpireRequest{lease.id, lease.renewal};
+    } else {
+      command.body = model::LeaseRevokeRequest{.id = lease.id};
+    }
     submit(std::move(command), [this](model::Reply reply) {
       if (reply.error == model::Error::kNone) metrics_.leases_expired.add();
     });
   }
 }
 
+// Proposes something once; again at the next tick when that failed.
+void ReplicatedStore::take_step(std::atomic<Step>& step, model::Command::Body body) {
+  if (step == Step::kProposed) return;
+  model::Command command;
+  command.body = std::move(body);
+  step = Step::kProposed;
+  submit(std::move(command), [&step](model::Reply reply) {
+    step = reply.error == model::Error::kNone ? Step::kDone : Step::kWaiting;
+  });
+}
+
 // A started member tells its name and client URLs, and the first leader decides the cluster's
-// version. Each step is proposed again at the next tick when it failed.
+// version. Without a leader every process proposes the settings and the version that it finds
+// missing; of several the last one holds, at all of them.
 void ReplicatedStore::introduce() {
   if (leader_ == 0 || member_id_ == 0) return;
   engine::Engine& engine = slot_.writer();
-  if (attributes_ == Step::kWaiting) {
-    bool known = false;
-    for (const model::Member& member : engine.members()) {
-      known = known || member.id == local_id();
-    }
-    if (!known) return;
+  if (!(leaderless_ ? introduce_settings(engine) : introduce_attributes(engine))) return;
+  if (!engine.cluster_version().empty()) return set_ready();
+  if (is_leader_) take_step(version_, model::ClusterVersionSetRequest{"3.7.0"});
+}
+
+bool ReplicatedStore::introduce_settings(engine::Engine& engine) {
+  if (engine.settings()) return true;
+  const engine::EngineOptions defaults;
+  take_step(settings_,
+            model::SettingsRequest{.min_lease_ttl_seconds = options_.min_lease_ttl_seconds,
+                                   .max_learners = defaults.max_learners,
+                                   .level = engine::kSupportedLevel});
+  return false;
+}
+
+bool ReplicatedStore::introduce_attributes(engine::Engine& engine) {
+  if (attributes_ == Step::kDone) return true;
+  for (const model::Member& member : engine.members()) {
+    if (member.id != local_id()) continue;
     model::MemberAttrSetRequest request{local_id(), options_.name, {}};
     for (const std::string& url : options_.client_urls) request.client_urls.push_back(url);
-    model::Command command;
-    command.body = std::move(request);
-    attributes_ = Step::kProposed;
-    submit(std::move(command), [this](model::Reply reply) {
-      attributes_ = reply.error == model::Error::kNone ? Step::kDone : Step::kWaiting;
-    });
+    take_step(attributes_, std::move(request));
+    break;
   }
-  if (attributes_ != Step::kDone) return;
-  if (!engine.cluster_version().empty()) return set_ready();
-  if (version_ != Step::kWaiting || !is_leader_) return;
-  model::Command command;
-  command.body = model::ClusterVersionSetRequest{"3.7.0"};
-  version_ = Step::kProposed;
-  submit(std::move(command), [this](model::Reply reply) {
-    version_ = reply.error == model::Error::kNone ? Step::kDone : Step::kWaiting;
-  });
+  return attributes_ == Step::kDone;
 }
 
 void ReplicatedStore::set_ready() {

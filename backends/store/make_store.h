@@ -45,6 +45,12 @@ struct StoreOptions {
   int64_t memory_refuse_bytes = 0;
   base::Duration slow_apply = std::chrono::milliseconds(100);  // --warning-apply-duration
   SnapshotFactory open_snapshot;
+  // Told once, with a sentence for the operator, when the log brings something after which this
+  // process must not go on: settings or a command of a newer version, a checkpoint that cannot be
+  // read. Nothing is applied any more, so it is to end the process soon; called on the apply
+  // thread, from which stop() must not be called. Empty: the sentence is logged and the process
+  // aborts. What recovery meets is answered by start() instead.
+  std::function<void(const std::string& sentence)> fatal;
   // Calls its argument, which answers many requests in a row. Main brackets it so that each io
   // thread is woken once. Empty: called directly.
   std::function<void(absl::FunctionRef<void()> answers)> answer_batch;
@@ -71,7 +77,8 @@ class RunningStore {
   virtual void set_identity(ClusterId cluster, MemberId member) = 0;
   // Recovers the log and starts to serve. "" or a sentence for the operator.
   virtual std::string start() = 0;
-  // Waits until the member has published itself and the cluster version is decided. False when
+  // Waits until the member has published itself (without a leader: until the log holds the
+  // settings) and the cluster version is decided. False when
   // `timeout` passes first or the store was stopped.
   virtual bool wait_ready(base::Duration timeout) = 0;
   // Ends the log and the threads; everything open is answered with kStopped or kTimeout. Requests

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/base/seconds.h"
+#include "api/base/wire.h"
 #include "backends/store/replicated_store.h"
 
 namespace keelson::store {
@@ -198,6 +199,7 @@ void ReplicatedStore::lease_keep_alive(LeaseId id, base::Done<model::LeaseReply>
                                  : model::Error::kNotPrimaryLessor;
     return std::move(done)(std::move(reply));
   }
+  if (leaderless_) return logged_keep_alive(id, std::move(done));
   {
     EngineSlot::Reading engine = slot_.read();
     reply.revision = engine->revision();
@@ -206,6 +208,28 @@ void ReplicatedStore::lease_keep_alive(LeaseId id, base::Done<model::LeaseReply>
   }
   if (reply.lease.remaining_ttl >= 0) metrics_.leases_renewed.add();
   std::move(done)(std::move(reply));
+}
+
+// Where nobody leads, a renewal counts from its place in the log on.
+void ReplicatedStore::logged_keep_alive(LeaseId id, base::Done<model::LeaseReply> done) {
+  model::Command command;
+  command.body = model::LeaseKeepAliveRequest{id};
+  submit(std::move(command), [this, id, done = std::move(done)](model::Reply answer) mutable {
+    model::LeaseReply reply;
+    reply.error = answer.error;
+    reply.revision = answer.revision;
+    reply.term = answer.term;
+    reply.lease.id = id;
+    // LeaseKeepAliveResponse{header 1, ID 2, TTL 3}; empty when there is no such lease.
+    base::wire::Reader reader(answer.body);
+    while (reader.next()) {
+      if (reader.field() == 3) {
+        reply.lease.granted_ttl = reply.lease.remaining_ttl = reader.integer();
+      }
+    }
+    if (reply.lease.remaining_ttl >= 0) metrics_.leases_renewed.add();
+    std::move(done)(std::move(reply));
+  });
 }
 
 void ReplicatedStore::lease_time_to_live(LeaseId id, bool keys,

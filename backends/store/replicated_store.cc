@@ -7,15 +7,16 @@
 #include "api/base/check.h"
 #include "api/base/seconds.h"
 #include "backends/engine/command_codec.h"
+#include "backends/engine/extensions.h"
 
 namespace keelson::store {
 namespace {
 
 constexpr std::string_view kStorageVersion = "3.7.0";
 
-std::shared_ptr<engine::Engine> make_engine(const StoreOptions& options) {
-  return std::make_shared<engine::Engine>(
-      engine::EngineOptions{.min_lease_ttl_seconds = options.min_lease_ttl_seconds});
+std::shared_ptr<engine::Engine> make_engine(const StoreOptions& options, bool leaderless) {
+  return std::make_shared<engine::Engine>(engine::EngineOptions{
+      .min_lease_ttl_seconds = options.min_lease_ttl_seconds, .leaderless = leaderless});
 }
 
 // Keeps the engine that the rows belong to, in case another one takes its place.
@@ -44,9 +45,10 @@ class HeldSource final : public backends::CheckpointSource {
 ReplicatedStore::ReplicatedStore(StoreOptions options, StoreParts parts)
     : options_(std::move(options)),
       parts_(parts),
+      leaderless_(parts.log.leaderless()),
       metrics_(parts.metrics),
       read_timer_(parts.clock, parts.metrics),
-      slot_(make_engine(options_)),
+      slot_(make_engine(options_, leaderless_)),
       pending_({options_.limits.max_queued_proposals, options_.max_queued_bytes}) {
   set_identity(options_.cluster_id, options_.member_id);
   register_computed();
@@ -145,8 +147,14 @@ ReplicatedStore::Work ReplicatedStore::make_work(const backends::LogEntry& entry
         }
       }
       // An entry that nobody here can decode would make this member differ from the others.
-      KEELSON_CHECK(engine::decode_command(entry.data, work.pending.command),
-                    "a committed entry holds an unknown command");
+      if (engine::decode_command(entry.data, work.pending.command) &&
+          (leaderless_ || !engine::is_extension(work.pending.command))) {
+        break;
+      }
+      work.kind = Work::Kind::kHalt;
+      work.sentence = std::make_unique<std::string>(
+          "entry " + std::to_string(entry.index.value()) +
+          " of the log holds a command that this version of keelson does not know");
       break;
     }
   }
@@ -187,6 +195,7 @@ void ReplicatedStore::on_failed(std::span<const backends::ProposalId> proposals,
 void ReplicatedStore::on_leadership(const backends::Leadership& leadership) {
   uint64_t leader = leadership.leader.value();
   if (leader_.exchange(leader) != leader && leader != 0) metrics_.leader_changes.add();
+  ++leaderships_told_;
   is_leader_ = leadership.is_leader;
   Work work;
   work.kind = Work::Kind::kLeadership;
@@ -201,15 +210,13 @@ void ReplicatedStore::on_install(backends::CheckpointReader& source, bool went_b
   Work work;
   work.kind = Work::Kind::kInstall;
   work.went_back = went_back;
-  work.engine = make_engine(options_);
+  work.engine = make_engine(options_, leaderless_);
   std::string error =
       work.engine->restore(source, parts_.clock.now(), options_.memory_refuse_bytes);
   if (!error.empty()) {
     KEELSON_LOG(parts_.logger, kError, "cannot restore the saved state", {"error", error});
-    std::scoped_lock lock(recovery_mutex_);
-    KEELSON_CHECK(!running_, "an installed checkpoint cannot be read");
-    recovery_error_ = error;
-    return;
+    work.kind = Work::Kind::kHalt;
+    work.sentence = std::make_unique<std::string>(std::move(error));
   }
   std::vector<Work> one;
   one.push_back(std::move(work));
@@ -223,6 +230,7 @@ std::unique_ptr<backends::CheckpointSource> ReplicatedStore::checkpoint() {
 // --- Cluster and small reads ---
 
 std::vector<model::Member> ReplicatedStore::members() {
+  if (leaderless_) return parts_.log.live_members();
   return slot_.read()->members();
 }
 std::string ReplicatedStore::cluster_version() {

@@ -59,18 +59,22 @@ class ReplicatedStore final : public RunningStore,
 
   // One thing for the apply thread, in the order of the log.
   struct Work {
-    enum class Kind : uint8_t { kEntry, kEmpty, kInstall, kLeadership } kind = Kind::kEntry;
+    enum class Kind : uint8_t { kEntry, kEmpty, kInstall, kLeadership, kHalt };
+    Kind kind = Kind::kEntry;
     bool went_back = false;  // kInstall
     Index index;
     Term term;
     Pending pending;                         // kEntry; `done` is empty for foreign entries
     std::shared_ptr<engine::Engine> engine;  // kInstall
     backends::Leadership leadership;         // kLeadership
+    std::unique_ptr<std::string> sentence;   // kHalt: why
   };
   struct Answer {
     ReplyDone done;
     model::Reply reply;
   };
+  // Of what the process tells the log once.
+  enum class Step : uint8_t { kWaiting, kProposed, kDone };
   // A physical compaction that waits for the removal.
   struct PhysicalCompaction {
     Revision revision = 0;
@@ -83,6 +87,7 @@ class ReplicatedStore final : public RunningStore,
   void read_barrier(base::Done<model::Error> done) override;
   void propose(model::Command command, ReplyDone done) override;
   void lease_keep_alive(LeaseId id, base::Done<model::LeaseReply> done) override;
+  void logged_keep_alive(LeaseId id, base::Done<model::LeaseReply> done);
   void lease_time_to_live(LeaseId id, bool keys, base::Done<model::LeaseReply> done) override;
   std::vector<LeaseId> leases() override;
   model::HistoryChunk history(const model::HistoryRequest& request) override;
@@ -132,6 +137,8 @@ class ReplicatedStore final : public RunningStore,
   void apply_entry(Work& work, base::MonotonicTime& now);
   void apply_leadership(const backends::Leadership& leadership, base::MonotonicTime now);
   void install(Work& work);
+  void halt(std::string sentence);
+  void tell_halted(std::vector<Work>& batch);
   void publish();
   void answer_all();
   void wake();
@@ -141,9 +148,13 @@ class ReplicatedStore final : public RunningStore,
   // Duties of the apply thread between batches.
   void tick(base::MonotonicTime now);
   void expire_leases(base::MonotonicTime now);
+  base::Duration expiry_delay();
   void expire_waiting(base::MonotonicTime now);
   void watch_leader(base::MonotonicTime now);
   void introduce();
+  void take_step(std::atomic<Step>& step, model::Command::Body body);
+  bool introduce_settings(engine::Engine& engine);
+  bool introduce_attributes(engine::Engine& engine);
   void raise_no_space();
   bool alarm_active(model::AlarmType type);
   void set_ready();
@@ -158,6 +169,7 @@ class ReplicatedStore final : public RunningStore,
 
   StoreOptions options_;
   StoreParts parts_;
+  const bool leaderless_;  // the log is
   StoreMetrics metrics_;
   ReadTimer read_timer_;
   model::EventSink* sink_ = nullptr;
@@ -172,6 +184,8 @@ class ReplicatedStore final : public RunningStore,
   // Leadership as last told, for readers.
   std::atomic<uint64_t> leader_{0};
   std::atomic<bool> is_leader_{false};
+  // How often leadership was told. The deadlines of leases are good once all of it was applied.
+  std::atomic<uint64_t> leaderships_told_{0};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> alarm_proposed_{false};  // NOSPACE is on its way
   std::atomic<bool> hashing_{false};         // the hash of a compaction
@@ -195,9 +209,12 @@ class ReplicatedStore final : public RunningStore,
   Revision compacted_ = -1;
   std::optional<base::MonotonicTime> compaction_started_;
   base::MonotonicTime next_tick_;
-  std::optional<base::MonotonicTime> leaderless_since_;
+  std::optional<base::MonotonicTime> leader_absent_since_;
   bool leader_lost_ = false;  // the sink was told
-  enum class Step : uint8_t { kWaiting, kProposed, kDone };
+  uint64_t leaderships_applied_ = 0;
+  std::string halted_;  // why nothing is applied any more
+  bool halt_told_ = false;
+  std::atomic<Step> settings_{Step::kWaiting};
   std::atomic<Step> attributes_{Step::kWaiting};
   std::atomic<Step> version_{Step::kWaiting};
 

@@ -24,6 +24,9 @@ constexpr std::string_view kOps[] = {"",
                                      "ClusterVersionSet",
                                      "ClusterMemberAttrSet",
                                      "DowngradeInfoSet",
+                                     "",
+                                     "",
+                                     "",
                                      ""};
 static_assert(std::size(kOps) == std::variant_size_v<model::Command::Body>);
 
@@ -117,7 +120,8 @@ void StoreMetrics::applied(const model::Command& command, bool success, double d
   } else if (std::holds_alternative<model::LeaseGrantRequest>(command.body)) {
     leases_granted.add();
     lease_ttl.observe(static_cast<double>(std::get<model::LeaseGrantRequest>(command.body).ttl));
-  } else if (std::holds_alternative<model::LeaseRevokeRequest>(command.body)) {
+  } else if (std::holds_alternative<model::LeaseRevokeRequest>(command.body) ||
+             std::holds_alternative<model::LeaseExpireRequest>(command.body)) {
     leases_revoked.add();
   }
 }

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "api/base/bytes.h"
 #include "api/proto/raft_internal.pb.h"
+#include "backends/engine/extensions.h"
 #include "tests/backends/engine/engine_support.h"
 
 namespace keelson::engine {
@@ -71,6 +73,30 @@ TEST(CommandCodec, EveryCommandIsAnInternalRaftRequest) {
   downgrade.enabled = true;
   downgrade.version = "3.6.0";
   EXPECT_EQ(parse(command(downgrade)).downgrade_info_set().ver(), "3.6.0");
+}
+
+// To etcd they are fields that it does not know.
+TEST(CommandCodec, ExtensionsStandInFieldsOfTheirOwn) {
+  auto field = [](const model::Command& c) {
+    EXPECT_TRUE(is_extension(c));
+    auto request = parse(c);
+    const auto& unknown = request.GetReflection()->GetUnknownFields(request);
+    EXPECT_EQ(unknown.field_count(), 1);
+    return std::pair(unknown.field(0).number(),
+                     base::hex_bytes(unknown.field(0).length_delimited()));
+  };
+  using Field = std::pair<int, std::string>;
+  EXPECT_EQ(field(command(model::LeaseKeepAliveRequest{5})), Field(20001, "0805"));
+  EXPECT_EQ(field(command(model::LeaseExpireRequest{5, Index(300)})), Field(20002, "080510ac02"));
+  EXPECT_EQ(field(command(model::LeaseExpireRequest{5, Index()})), Field(20002, "0805"));
+  EXPECT_EQ(field(command(model::SettingsRequest{2, 1, 1})), Field(20003, "080210011801"));
+  EXPECT_EQ(field(command(model::SettingsRequest{})), Field(20003, ""));
+  EXPECT_FALSE(is_extension(command(model::LeaseRevokeRequest{5})));
+  model::Command out;
+  ASSERT_TRUE(decode_command("\xa2\x06\x02\x08\x01\x92\xe2\x09\x04\x08\x07\x10\x09", out));
+  EXPECT_EQ(std::get<model::LeaseExpireRequest>(out.body).id, 7);
+  EXPECT_EQ(std::get<model::LeaseExpireRequest>(out.body).renewal, Index(9));
+  EXPECT_FALSE(decode_command("\xa2\x06\x02\x08\x01\x92\xe2\x09\x01\xff", out));
 }
 
 TEST(CommandCodec, FollowsEtcdsOrderWhenSeveralAreSet) {

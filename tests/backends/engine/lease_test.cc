@@ -27,7 +27,11 @@ struct Leases : ::testing::Test {
     return d.apply(r);
   }
   std::vector<LeaseId> expired(double at, size_t max = 100) {
-    auto ids = d.engine.expired_leases(at_seconds(at), max, seconds(10));
+    std::vector<LeaseId> ids;
+    for (const ExpiredLease& lease : d.engine.expired_leases(at_seconds(at), max, seconds(10))) {
+      EXPECT_EQ(lease.renewal, Index());
+      ids.push_back(lease.id);
+    }
     std::sort(ids.begin(), ids.end());
     return ids;
   }
