@@ -46,6 +46,8 @@ type Options struct {
 	Flags []string // appended, so they override the harness's own
 	Env   []string // appended to the environment, as NAME=value
 	TLS   *TLS     // https for clients when set
+	// Name is the member's; default "default".
+	Name string
 	// Database is the URL of Postgres.
 	Database string
 	// Binary overrides the path (another build of Keelson).
@@ -103,6 +105,9 @@ func newServer(options Options) (*Server, error) {
 	if options.ReadyTimeout == 0 {
 		options.ReadyTimeout = 30 * time.Second
 	}
+	if options.Name == "" {
+		options.Name = "default"
+	}
 	if options.Binary == "" {
 		options.Binary, err = serverBinary(options.Kind)
 	}
@@ -133,10 +138,10 @@ func serverBinary(kind Kind) (string, error) {
 
 func (s *Server) arguments() []string {
 	out := []string{
-		"--name=default", "--data-dir=" + s.DataDir,
+		"--name=" + s.Name, "--data-dir=" + s.DataDir,
 		"--listen-client-urls=" + s.ClientURL, "--advertise-client-urls=" + s.ClientURL,
 		"--listen-peer-urls=" + s.PeerURL, "--initial-advertise-peer-urls=" + s.PeerURL,
-		"--initial-cluster=default=" + s.PeerURL,
+		"--initial-cluster=" + s.Name + "=" + s.PeerURL,
 	}
 	switch s.Kind {
 	case Etcd:

@@ -26,6 +26,17 @@ func Start(t testing.TB, options Options) *Server {
 	return s
 }
 
+// Turn picks one of several kinds by a seed; the full form of a suite takes them all.
+func Turn(t testing.TB, seed uint64, kinds ...Kind) []Kind {
+	t.Helper()
+	if Proving() {
+		return kinds
+	}
+	chosen := kinds[seed%uint64(len(kinds))]
+	t.Logf("on %s, by the seed %d", chosen, seed)
+	return []Kind{chosen}
+}
+
 // MustDial is Dial for a test; the connection closes with the test.
 func MustDial(t testing.TB, s *Server) *grpc.ClientConn {
 	t.Helper()
