@@ -1,0 +1,53 @@
+#include "backends/postgres/postgres_database.h"
+
+#include "backends/postgres/conninfo.h"
+#include "backends/postgres/postgres_session.h"
+#include "backends/sql/text.h"
+
+namespace keelson::postgres {
+
+namespace {
+
+std::string quoted_name(std::string_view name) {
+  return "\"" + sql::replaced(name, {{"\"", "\"\""}}) + "\"";
+}
+
+}  // namespace
+
+PostgresDatabase::PostgresDatabase(PostgresOptions options)
+    : options_(std::move(options)),
+      conninfo_(make_conninfo(options_)),
+      prefix_(quoted_name(options_.schema) + ".") {}
+
+sql::SqlError PostgresDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
+  return PostgresSession::open(
+      {conninfo_, options_.schema, quoted_name(options_.schema), listen && options_.listen}, out);
+}
+
+std::string PostgresDatabase::expand(std::string_view text) const {
+  const std::string_view schema(prefix_.data(), prefix_.size() - 1);
+  return sql::replaced(text,
+                       {{"{s}", prefix_},
+                        {"{schema}", schema},
+                        {"{bigint}", "BIGINT"},
+                        {"{bytes}", "BYTEA"},
+                        {"{text}", "TEXT"},
+                        {"{now}", "CAST(extract(epoch from clock_timestamp()) * 1000 AS BIGINT)"}});
+}
+
+std::vector<std::string_view> PostgresDatabase::before_schema() const {
+  return {"CREATE SCHEMA IF NOT EXISTS {schema}"};
+}
+
+// Compressing what is written once and read rarely costs the server more than it saves; the head is
+// one row that changes with every batch, and the log is a queue.
+std::vector<std::string_view> PostgresDatabase::after_schema() const {
+  return {"ALTER TABLE {s}kv ALTER COLUMN value SET STORAGE EXTERNAL",
+          "ALTER TABLE {s}log ALTER COLUMN commands SET STORAGE EXTERNAL",
+          "ALTER TABLE {s}log_head SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, "
+          "autovacuum_vacuum_threshold = 10000)",
+          "ALTER TABLE {s}log SET (autovacuum_vacuum_scale_factor = 0, "
+          "autovacuum_vacuum_threshold = 10000)"};
+}
+
+}  // namespace keelson::postgres

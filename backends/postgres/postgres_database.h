@@ -1,0 +1,34 @@
+// PostgreSQL as the database of the SQL log, shared by any number of processes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backends/sql/session.h"
+
+namespace keelson::postgres {
+
+struct PostgresOptions {
+  std::string url;  // a libpq URI or "key=value ..." line, with all that concerns TLS
+  std::string schema = "keelson";
+  bool listen = true;
+};
+
+class PostgresDatabase final : public sql::Database {
+ public:
+  explicit PostgresDatabase(PostgresOptions options);
+
+  sql::SqlError connect(bool listen, std::unique_ptr<sql::Session>& out) const override;
+  bool exclusive() const override { return false; }
+  bool notifies() const override { return options_.listen; }
+  std::string expand(std::string_view text) const override;
+  std::vector<std::string_view> before_schema() const override;
+  std::vector<std::string_view> after_schema() const override;
+
+ private:
+  const PostgresOptions options_;
+  const std::string conninfo_;
+  const std::string prefix_;  // "schema".
+};
+
+}  // namespace keelson::postgres

@@ -1,0 +1,252 @@
+#include "backends/postgres/postgres_session.h"
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "api/base/bytes.h"
+#include "api/base/check.h"
+#include "api/base/digest.h"
+#include "backends/postgres/binary.h"
+#include "backends/postgres/guarded.h"
+
+namespace keelson::postgres {
+
+using sql::Failure;
+using sql::Param;
+using sql::SqlError;
+
+namespace {
+
+int nibble(char c) {
+  return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+// bytea comes as \x and hex digits.
+std::string_view unhexed(std::string_view text, std::string& out) {
+  KEELSON_CHECK(text.starts_with("\\x"), "bytea_output is hex");
+  text.remove_prefix(2);
+  out.resize(text.size() / 2);
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = static_cast<char>(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
+  }
+  return out;
+}
+
+class RowOf final : public sql::Row {
+ public:
+  explicit RowOf(const pqxx::row& row) : row_(row) {}
+  int64_t integer(int column) const override { return at(column).as<int64_t>(); }
+  std::string_view bytes(int column) const override {
+    return unhexed(text(column), bytes_[static_cast<size_t>(column)]);
+  }
+  std::string_view text(int column) const override {
+    return {at(column).c_str(), at(column).size()};
+  }
+  bool null(int column) const override { return at(column).is_null(); }
+
+ private:
+  pqxx::field at(int column) const { return row_[static_cast<pqxx::row::size_type>(column)]; }
+  const pqxx::row& row_;
+  mutable std::array<std::string, 8> bytes_;
+};
+
+}  // namespace
+
+class PostgresSession::Listener final : public pqxx::notification_receiver {
+ public:
+  Listener(pqxx::connection& connection, const std::string& channel)
+      : pqxx::notification_receiver(connection, channel) {}
+  void operator()(const std::string& payload, int) override { from.push_back(payload); }
+  std::vector<std::string> from;
+};
+
+PostgresSession::PostgresSession(Where where)
+    : where_(std::move(where)),
+      channel_("keelson_" + base::hex16(base::fnv1a64(where_.schema))),
+      lock_key_(static_cast<int64_t>(base::fnv1a64("keelson " + where_.schema))) {}
+
+PostgresSession::~PostgresSession() {
+  transaction_.reset();
+  listener_.reset();
+}
+
+SqlError PostgresSession::open(Where where, std::unique_ptr<sql::Session>& out) {
+  std::unique_ptr<PostgresSession> session(new PostgresSession(std::move(where)));
+  bool recovering = false;
+  SqlError error = guarded([&] {
+    session->connection_ = std::make_unique<pqxx::connection>(session->where_.conninfo);
+    session->set_up();
+    pqxx::nontransaction once(*session->connection_);
+    recovering = once.exec1("SELECT pg_is_in_recovery()")[0].as<bool>();
+  });
+  if (!error.ok()) return error;
+  if (recovering) {
+    return {Failure::kRefused, "the database server is in recovery and cannot be written to"};
+  }
+  out = std::move(session);
+  return {};
+}
+
+void PostgresSession::set_up() {
+  // A connection that came back by itself would have lost what follows.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  connection_->inhibit_reactivation(true);
+#pragma GCC diagnostic pop
+  pqxx::nontransaction once(*connection_);
+  once.exec0("SET search_path TO " + where_.quoted_schema);
+  once.exec0("SET bytea_output = 'hex'");
+  // A process that is paused in the middle must not hold the head's lock.
+  once.exec0("SET idle_in_transaction_session_timeout = '5s'");
+  const std::string commit = once.exec1("SHOW synchronous_commit")[0].as<std::string>();
+  if (commit == "off" || commit == "local") once.exec0("SET synchronous_commit = on");
+  once.commit();
+  if (where_.listen) listener_ = std::make_unique<Listener>(*connection_, channel_);
+}
+
+const std::string& PostgresSession::prepared(std::string_view sql) {
+  auto at = names_.find(sql);
+  if (at == names_.end()) {
+    at = names_.emplace(sql, "s" + std::to_string(names_.size())).first;
+    connection_->prepare(at->second, at->first);
+  }
+  return at->second;
+}
+
+pqxx::result PostgresSession::run(std::string_view sql, std::span<const Param> params) {
+  const std::vector<pqxx::binarystring> values = to_binary(params);
+  auto in = [&](pqxx::transaction_base& transaction) {
+    // Statements without parameters are few, or come once only.
+    if (params.empty()) return transaction.exec(std::string(sql));
+    return transaction.exec_prepared(prepared(sql), pqxx::prepare::make_dynamic_params(values));
+  };
+  if (transaction_ != nullptr) return in(*transaction_);
+  pqxx::nontransaction once(*connection_);
+  return in(once);
+}
+
+SqlError PostgresSession::execute(std::string_view sql, std::span<const Param> params,
+                                  sql::RowFn row) {
+  pqxx::result result;
+  if (SqlError error = guarded([&] { result = run(sql, params); }); !error.ok()) return error;
+  for (const pqxx::row& each : result) row(RowOf(each));
+  return {};
+}
+
+SqlError PostgresSession::begin(sql::Isolation isolation) {
+  KEELSON_CHECK(transaction_ == nullptr, "one transaction at a time");
+  return guarded([&] {
+    if (isolation == sql::Isolation::kSnapshot) {
+      transaction_ = std::make_unique<
+          pqxx::transaction<pqxx::isolation_level::repeatable_read, pqxx::read_only>>(*connection_);
+    } else {
+      transaction_ = std::make_unique<pqxx::work>(*connection_);
+    }
+  });
+}
+
+SqlError PostgresSession::commit() {
+  SqlError error = guarded([&] { transaction_->commit(); });
+  transaction_.reset();
+  return error;
+}
+
+void PostgresSession::rollback() {
+  if (transaction_ == nullptr) return;
+  (void)guarded([&] { transaction_->abort(); });
+  transaction_.reset();
+}
+
+// One statement, so one round trip, and no lock is held while this process could pause.
+SqlError PostgresSession::append(const Append& batch, sql::Position& out) {
+  constexpr std::string_view kAppend =
+      "WITH head AS (UPDATE log_head SET seq = seq + 1, next_index = next_index + $3, "
+      "hash = sha256(hash || int8send($1) || int8send($2) || int8send(next_index) || $4) "
+      "WHERE NOT EXISTS (SELECT 1 FROM applied_batches WHERE instance = $1 AND counter >= $2) "
+      "RETURNING seq, next_index, hash) "
+      "INSERT INTO log (seq, instance, counter, first_index, entries, hash, commands) "
+      "SELECT seq, CAST($1 AS BIGINT), CAST($2 AS BIGINT), next_index - CAST($3 AS BIGINT), "
+      "CAST($3 AS BIGINT), hash, CAST($4 AS BYTEA) FROM head "
+      "RETURNING seq, first_index + entries, hash";
+  std::string text(kAppend);
+  if (batch.notify) {
+    text += ", pg_notify('" + channel_ + "', CAST(CAST($1 AS BIGINT) AS TEXT)) IS NULL";
+  }
+  const std::array<Param, 4> params = {batch.id.instance, batch.id.counter, batch.entries,
+                                       sql::Bytes{batch.commands}};
+  bool appended = false;
+  SqlError error = execute(text, params, [&](const sql::Row& row) {
+    appended = true;
+    out = {row.integer(0), static_cast<uint64_t>(row.integer(1)), std::string(row.bytes(2))};
+  });
+  if (error.ok() && !appended) return {Failure::kConflict, "the batch was applied before"};
+  return error;
+}
+
+// As arrays, one per column: no text, no escapes, one statement.
+SqlError PostgresSession::insert_rows(std::string_view table,
+                                      std::span<const std::string_view> columns,
+                                      absl::FunctionRef<bool(std::span<Param> row)> next) {
+  KEELSON_CHECK(transaction_ != nullptr, "bulk rows belong to a transaction");
+  std::vector<ArrayParam> arrays(columns.size());
+  std::vector<Param> row(columns.size());
+  while (next(row)) {
+    for (size_t i = 0; i < row.size(); ++i) arrays[i].add(row[i]);
+  }
+  std::string names, places;
+  std::vector<pqxx::binarystring> values;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    names.append(i == 0 ? "" : ", ").append(columns[i]);
+    places.append(i == 0 ? "$" : ", $").append(std::to_string(i + 1));
+    places.append("::").append(arrays[i].type());
+    values.push_back(arrays[i].finish());
+  }
+  const std::string text =
+      "INSERT INTO " + std::string(table) + " (" + names + ") SELECT * FROM unnest(" + places + ")";
+  return guarded([&] {
+    transaction_->exec_prepared(prepared(text), pqxx::prepare::make_dynamic_params(values));
+  });
+}
+
+SqlError PostgresSession::lock(bool wait, bool& taken) {
+  KEELSON_CHECK(transaction_ != nullptr, "the lock belongs to a transaction");
+  const Param key = lock_key_;
+  if (wait) {
+    taken = true;
+    return execute("SELECT pg_advisory_xact_lock($1)", {&key, 1}, [](const sql::Row&) {});
+  }
+  return execute("SELECT CAST(pg_try_advisory_xact_lock($1) AS INTEGER)", {&key, 1},
+                 [&](const sql::Row& row) { taken = row.integer(0) != 0; });
+}
+
+SqlError PostgresSession::has_table(std::string_view table, bool& out) {
+  out = false;
+  const std::array<Param, 2> names = {sql::Text{where_.schema}, sql::Text{table}};
+  return execute("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2", names,
+                 [&](const sql::Row&) { out = true; });
+}
+
+SqlError PostgresSession::wait_notified(base::Duration at_most, int64_t own, bool& notified) {
+  notified = false;
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(at_most).count();
+  SqlError error = guarded(
+      [&] { connection_->await_notification(microseconds / 1'000'000, microseconds % 1'000'000); });
+  const std::string mine = std::to_string(own);
+  for (const std::string& from : std::exchange(listener_->from, {})) {
+    notified = notified || from != mine;
+  }
+  return error;
+}
+
+SqlError PostgresSession::size(int64_t& total, int64_t& in_use) {
+  const Param name = sql::Text{where_.schema};
+  SqlError error = execute(
+      "SELECT CAST(coalesce(sum(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c "
+      "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'",
+      {&name, 1}, [&](const sql::Row& row) { total = row.integer(0); });
+  in_use = total;
+  return error;
+}
+
+}  // namespace keelson::postgres

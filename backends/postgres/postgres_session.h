@@ -1,0 +1,56 @@
+// One connection to a PostgreSQL server.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <pqxx/pqxx>
+#include <string>
+
+#include "backends/sql/session.h"
+
+namespace keelson::postgres {
+
+class PostgresSession final : public sql::Session {
+ public:
+  struct Where {
+    std::string conninfo;
+    std::string schema, quoted_schema;
+    bool listen = false;
+  };
+  // kRefused with a sentence for a server in recovery, which cannot be written to.
+  static sql::SqlError open(Where where, std::unique_ptr<sql::Session>& out);
+  ~PostgresSession() override;
+
+  using sql::Session::execute;
+  sql::SqlError execute(std::string_view sql, std::span<const sql::Param> params,
+                        sql::RowFn row) override;
+  sql::SqlError begin(sql::Isolation isolation) override;
+  sql::SqlError commit() override;
+  void rollback() override;
+  sql::SqlError append(const Append& batch, sql::Position& out) override;
+  sql::SqlError insert_rows(std::string_view table, std::span<const std::string_view> columns,
+                            absl::FunctionRef<bool(std::span<sql::Param> row)> next) override;
+  sql::SqlError lock(bool wait, bool& taken) override;
+  sql::SqlError has_table(std::string_view table, bool& out) override;
+  sql::SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) override;
+  sql::SqlError size(int64_t& total, int64_t& in_use) override;
+  sql::SqlError tidy() override { return {}; }
+
+ private:
+  class Listener;
+
+  PostgresSession(Where where);
+  void set_up();
+  const std::string& prepared(std::string_view sql);
+  pqxx::result run(std::string_view sql, std::span<const sql::Param> params);
+
+  const Where where_;
+  const std::string channel_;
+  const int64_t lock_key_;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<pqxx::transaction_base> transaction_;
+  std::map<std::string, std::string, std::less<>> names_;  // of prepared statements, by their text
+};
+
+}  // namespace keelson::postgres

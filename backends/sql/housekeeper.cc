@@ -1,0 +1,192 @@
+#include "backends/sql/housekeeper.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "api/base/seconds.h"
+#include "backends/sql/loader.h"
+#include "backends/sql/statements.h"
+#include "backends/sql/step.h"
+#include "backends/sql/text.h"
+
+namespace keelson::sql {
+
+namespace {
+
+constexpr base::Duration kHeartbeatEvery = std::chrono::seconds(1);
+constexpr base::Duration kSizeEvery = std::chrono::seconds(10);
+constexpr base::Duration kRest = std::chrono::milliseconds(200);
+constexpr int64_t kLevel = 1;  // of the semantics that this process supports
+
+}  // namespace
+
+Housekeeper::Housekeeper(HousekeepingOptions options, HousekeepingParts parts)
+    : options_(std::move(options)),
+      parts_(parts),
+      step_seconds_(parts.metrics.histogram("etcd_disk_backend_commit_duration_seconds",
+                                            "Time of saving a checkpoint.",
+                                            base::Histogram::exponential(0.001, 2, 14))) {}
+
+SqlError Housekeeper::enter(Session& session) {
+  const std::string peers = joined(options_.peer_urls, '\n'),
+                    clients = joined(options_.client_urls, '\n');
+  const std::array<Param, 5> row = {options_.instance, Text{options_.name}, Text{peers},
+                                    Text{clients}, kLevel};
+  SqlError error = session.execute(parts_.database.expand(statements::kRegister), row);
+  return error.ok() ? read_live(session) : error;
+}
+
+void Housekeeper::start(base::Threads& threads, backends::LogListener& listener) {
+  listener_ = &listener;
+  last_step_ = parts_.clock.now();
+  thread_ = threads.start("sql-keeper", [this] { run(); });
+}
+
+void Housekeeper::stop() {
+  {
+    std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  thread_.reset();
+}
+
+void Housekeeper::appended(uint64_t bytes) {
+  const uint64_t before = bytes_.fetch_add(bytes);
+  if (before >= options_.step_bytes || before + bytes < options_.step_bytes) return;
+  std::scoped_lock lock(mutex_);
+  hurry_ = true;
+  wake_.notify_one();
+}
+
+std::vector<model::Member> Housekeeper::members() const {
+  std::scoped_lock lock(mutex_);
+  return members_;
+}
+
+void Housekeeper::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    round();
+    lock.lock();
+    wake_.wait_for(lock, kRest, [&] { return stopping_ || std::exchange(hurry_, false); });
+  }
+  lock.unlock();
+  if (session_ == nullptr) return;
+  const Param id = options_.instance;
+  // Of no consequence when it fails: the others forget this process by its heartbeat.
+  (void)session_->execute(parts_.database.expand(statements::kUnregister), {&id, 1});
+}
+
+void Housekeeper::round() {
+  if (session_ == nullptr) {
+    if (!parts_.database.connect(false, session_).ok()) return session_.reset();
+  }
+  const base::MonotonicTime now = parts_.clock.now();
+  if (now >= next_heartbeat_) {
+    next_heartbeat_ = now + kHeartbeatEvery;
+    if (SqlError error = heartbeat(); !error.ok()) return failed("heartbeat", error);
+  }
+  if (step_due(now)) {
+    last_step_ = now;
+    if (SqlError error = step(); !error.ok()) return failed("checkpoint", error);
+    if (SqlError error = cut(); !error.ok()) return failed("cut of the log", error);
+  }
+  if (now >= next_size_) {
+    next_size_ = now + kSizeEvery;
+    int64_t total = 0, in_use = 0;
+    if (!session_->size(total, in_use).ok()) return;
+    size_ = total;
+    size_in_use_ = in_use;
+  }
+}
+
+void Housekeeper::failed(std::string_view what, const SqlError& error) {
+  KEELSON_LOG(parts_.logger, kWarn, "housekeeping in the database failed", {"what", what},
+              {"error", error.text});
+  session_->rollback();
+  if (error.failure == Failure::kLost) session_.reset();
+}
+
+SqlError Housekeeper::heartbeat() {
+  bool known = false;
+  const std::array<Param, 2> row = {options_.instance, parts_.mailbox.position().seq};
+  SqlError error = session_->execute(parts_.database.expand(statements::kHeartbeat), row,
+                                     [&](const Row&) { known = true; });
+  // Forgotten after a long pause; the log's thread finds out by itself whether it still can follow.
+  if (error.ok() && !known) return enter(*session_);
+  const Param forget = kForgetMilliseconds;
+  if (error.ok()) {
+    error = session_->execute(parts_.database.expand(statements::kForgetInstances), {&forget, 1});
+  }
+  return error.ok() ? read_live(*session_) : error;
+}
+
+SqlError Housekeeper::read_live(Session& session) {
+  std::vector<model::Member> members;
+  int64_t lowest = INT64_MAX;
+  const Param age = kLiveMilliseconds;
+  SqlError error =
+      session.execute(parts_.database.expand(statements::kLive), {&age, 1}, [&](const Row& row) {
+        model::Member member;
+        member.id = MemberId(static_cast<uint64_t>(row.integer(0)));
+        member.name = row.text(1);
+        member.peer_urls = parted(row.text(2), '\n');
+        member.client_urls = parted(row.text(3), '\n');
+        lowest = std::min(lowest, row.integer(4));
+        members.push_back(std::move(member));
+      });
+  if (!error.ok()) return error;
+  live_ = members.size();
+  lowest_ = members.empty() ? 0 : lowest;
+  std::scoped_lock lock(mutex_);
+  members_ = std::move(members);
+  return {};
+}
+
+bool Housekeeper::step_due(base::MonotonicTime now) {
+  const uint64_t bytes = bytes_.load();
+  return bytes >= options_.step_bytes || (bytes > 0 && now - last_step_ >= options_.step_age);
+}
+
+SqlError Housekeeper::step() {
+  const uint64_t bytes = bytes_.load();
+  const base::MonotonicTime started = parts_.clock.now();
+  std::unique_ptr<backends::CheckpointSource> source = listener_->checkpoint();
+  if (source == nullptr) return {};
+  const Position seen = parts_.mailbox.position();
+  StepOutcome outcome = StepOutcome::kNothing;
+  SqlError error = move_checkpoint(parts_.database, *session_, {*source, seen}, outcome);
+  if (!error.ok()) return error;
+  if (outcome == StepOutcome::kWrongHistory) parts_.mailbox.look();
+  bytes_.fetch_sub(bytes);
+  if (outcome != StepOutcome::kMoved) return {};
+  const base::Duration took = parts_.clock.now() - started;
+  step_seconds_.observe(base::seconds(took));
+  KEELSON_LOG(parts_.logger, kInfo, "saved snapshot", {"snapshot-index", source->index().value()},
+              {"took", took});
+  return {};
+}
+
+// Behind the tables and every live process; a process that keeps too much of it is left behind.
+SqlError Housekeeper::cut() {
+  CheckpointHeader header;
+  if (SqlError error = read_header(parts_.database, *session_, header); !error.ok()) return error;
+  int64_t until = header.at.seq;
+  if (lowest_ < until) {
+    int64_t within = 0;
+    const Param kept = options_.kept_bytes;
+    SqlError error = session_->execute(parts_.database.expand(statements::kFirstWithin), {&kept, 1},
+                                       [&](const Row& row) { within = row.integer(0); });
+    if (!error.ok()) return error;
+    until = std::min(until, std::max(lowest_.load(), within - 1));
+  }
+  const Param seq = until;
+  SqlError error = session_->execute(parts_.database.expand(statements::kCut), {&seq, 1});
+  if (error.ok()) error = session_->execute(parts_.database.expand(statements::kForgetBatches));
+  return error.ok() ? session_->tidy() : error;
+}
+
+}  // namespace keelson::sql

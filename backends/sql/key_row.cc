@@ -1,0 +1,68 @@
+#include "backends/sql/key_row.h"
+
+#include "api/base/bytes.h"
+#include "api/base/check.h"
+#include "api/base/wire.h"
+
+namespace keelson::sql {
+
+namespace wire = base::wire;
+
+RowRevision revision_of(std::string_view bucket_key) {
+  KEELSON_CHECK(bucket_key.size() >= 17, "a row of the key bucket has a revision");
+  return {static_cast<int64_t>(base::load_be64(bucket_key.data())),
+          static_cast<int64_t>(base::load_be64(bucket_key.data() + 9))};
+}
+
+void to_columns(std::string_view key, std::string_view value, std::span<Param> columns) {
+  const RowRevision revision = revision_of(key);
+  columns[0] = revision.main;
+  columns[1] = revision.sub;
+  columns[2] = int64_t{key.size() == 18};
+  columns[3] = std::monostate();  // the marker of a bumped revision belongs to no key
+  columns[4] = columns[5] = columns[7] = int64_t{0};
+  columns[6] = Bytes{};
+  wire::Reader reader(value);
+  while (reader.next()) {
+    switch (reader.field()) {
+      case 1:
+        columns[3] = Bytes{reader.bytes()};
+        break;
+      case 2:
+        columns[4] = reader.integer();
+        break;
+      case 4:
+        columns[5] = reader.integer();
+        break;
+      case 5:
+        columns[6] = Bytes{reader.bytes()};
+        break;
+      case 6:
+        columns[7] = reader.integer();
+        break;
+      default:
+        break;  // 3 is the main revision
+    }
+  }
+  KEELSON_CHECK(reader.ok(), "the engine's rows parse");
+}
+
+void to_bucket_row(const Row& columns, std::string& key, std::string& value) {
+  char revision[17];
+  base::store_be64(revision, static_cast<uint64_t>(columns.integer(0)));
+  revision[8] = '_';
+  base::store_be64(revision + 9, static_cast<uint64_t>(columns.integer(1)));
+  const bool tombstone = columns.integer(2) != 0;
+  key.assign(revision, sizeof revision);
+  if (tombstone) key += 't';
+  value.clear();
+  if (columns.null(3)) return;
+  wire::append_bytes(value, 1, columns.bytes(3));
+  wire::append_int(value, 2, columns.integer(4));
+  if (!tombstone) wire::append_int(value, 3, columns.integer(0));
+  wire::append_int(value, 4, columns.integer(5));
+  wire::append_bytes(value, 5, columns.bytes(6));
+  wire::append_int(value, 6, columns.integer(7));
+}
+
+}  // namespace keelson::sql

@@ -1,0 +1,15 @@
+// The tables: made when there are none, brought to this version when they are older.
+#pragma once
+
+#include <string>
+
+#include "api/base/random.h"
+#include "backends/sql/session.h"
+
+namespace keelson::sql {
+
+// Creates or migrates the tables under the lock that all processes share. "" or a sentence for the
+// operator: rights that are missing, tables of a newer version.
+std::string prepare_schema(const Database& database, Session& session, base::Random& random);
+
+}  // namespace keelson::sql

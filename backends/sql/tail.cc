@@ -1,0 +1,166 @@
+// Reading the log and the tables: what others appended, and all of it at the start.
+#include <array>
+#include <utility>
+
+#include "backends/sql/loader.h"
+#include "backends/sql/schema.h"
+#include "backends/sql/sql_log.h"
+#include "backends/sql/statements.h"
+
+namespace keelson::sql {
+
+namespace {
+constexpr Term kTerm{1};
+constexpr int64_t kRowsAtOnce = 16;  // of statements::kTail
+}  // namespace
+
+std::string SqlLog::start(backends::LogListener& listener) {
+  listener_ = &listener;
+  if (SqlError error = database_->connect(false, session_); !error.ok()) return error.text;
+  if (std::string wrong = prepare_schema(*database_, *session_, parts_.random); !wrong.empty()) {
+    return wrong;
+  }
+  SqlError error = session_->execute(sql(statements::kIdentity), {}, [&](const Row& row) {
+    cluster_id_ = ClusterId(static_cast<uint64_t>(row.integer(0)));
+  });
+  if (!error.ok()) return error.text;
+  if (std::string wrong = load(Load::kFirst); !wrong.empty()) return wrong;
+  if (!tail()) return "the log changed while it was read; start again";
+  KEELSON_LOG(parts_.logger, kInfo, "opened the database", {"seq", position_.seq},
+              {"index", position_.next_index - 1});
+  running_ = connected_before_ = true;
+  mailbox_.contact(parts_.clock.now());
+  tell_leadership(true);
+  log_thread_ = parts_.threads.start("sql-log", [this] { run(); });
+  keeper_.start(parts_.threads, listener);
+  if (!database_->exclusive()) {
+    barrier_.start(parts_.threads);
+    watch_thread_ = parts_.threads.start("sql-watch", [this] { watch_over(); });
+  }
+  if (database_->notifies()) {
+    listen_thread_ = parts_.threads.start("sql-listen", [this] { listen(); });
+  }
+  return "";
+}
+
+// The place of this process is taken first, so that nothing it needs is cut meanwhile.
+std::string SqlLog::load(Load reason) {
+  if (SqlError error = keeper_.enter(*session_); !error.ok()) return error.text;
+  if (SqlError error = session_->begin(Isolation::kSnapshot); !error.ok()) return error.text;
+  std::string wrong = load_state(reason);
+  session_->rollback();
+  return wrong;
+}
+
+std::string SqlLog::load_state(Load reason) {
+  CheckpointHeader header;
+  if (SqlError error = read_header(*database_, *session_, header); !error.ok()) return error.text;
+  // A first state that is empty needs no installation.
+  if (header.applied_index != 0 || reason != Load::kFirst) {
+    Loader loader(*database_, *session_, header);
+    std::scoped_lock lock(listener_mutex_);
+    listener_->on_install(loader, reason == Load::kWentBack);
+    if (!loader.error().ok()) return loader.error().text;
+  }
+  position_ = header.at;
+  mailbox_.set_position(position_);
+  return "";
+}
+
+// Everything again, on the connection at hand. False when the connection failed meanwhile.
+bool SqlLog::load_again(Load reason) {
+  KEELSON_LOG(parts_.logger, kWarn,
+              reason == Load::kWentBack
+                  ? "the database has another history than this process; loading again"
+                  : "the log was cut before this process had read it; loading again",
+              {"seq", position_.seq});
+  reloads_.add();
+  if (std::string wrong = load(reason); !wrong.empty()) {
+    lost({Failure::kLost, wrong});
+    return false;
+  }
+  return tail();
+}
+
+// Whether the head moved, or went back. False when the connection failed.
+bool SqlLog::look() {
+  Position head;
+  bool same = true;
+  const Param seq = position_.seq;
+  SqlError error = session_->execute(sql(statements::kLook), {&seq, 1}, [&](const Row& row) {
+    head.seq = row.integer(0);
+    const bool there = head.seq == position_.seq || !row.null(3);
+    const std::string_view hash = head.seq == position_.seq ? row.bytes(2)
+                                  : there                   ? row.bytes(3)
+                                                            : std::string_view();
+    same = !there || hash == position_.hash;
+  });
+  if (!error.ok()) {
+    lost(error);
+    return false;
+  }
+  mailbox_.contact(parts_.clock.now());
+  if (head.seq < position_.seq || !same) return load_again(Load::kWentBack);
+  return head.seq == position_.seq || tail();
+}
+
+// Hands out all rows behind the position. False when the connection failed.
+bool SqlLog::tail() {
+  for (bool more = true; more;) {
+    std::vector<LogRow> rows;
+    const Param seq = position_.seq;
+    SqlError error = session_->execute(sql(statements::kTail), {&seq, 1}, [&](const Row& row) {
+      LogRow& out = rows.emplace_back();
+      out.after.seq = row.integer(0);
+      out.id = {row.integer(1), row.integer(2)};
+      out.first_index = static_cast<uint64_t>(row.integer(3));
+      out.entries = row.integer(4);
+      out.after.next_index = out.first_index + static_cast<uint64_t>(out.entries);
+      out.after.hash = row.bytes(5);
+      out.commands = row.bytes(6);
+    });
+    if (!error.ok()) {
+      lost(error);
+      return false;
+    }
+    for (const LogRow& row : rows) {
+      if (row.after.seq != position_.seq + 1) return load_again(Load::kBehind);
+      const bool mine = doubtful_ && doubtful_->id == row.id;
+      if (!deliver(row, mine ? &*doubtful_ : nullptr)) return load_again(Load::kWentBack);
+      if (mine) doubtful_.reset();
+    }
+    more = static_cast<int64_t>(rows.size()) == kRowsAtOnce;
+  }
+  return true;
+}
+
+// False when the row does not continue the history that this process has.
+bool SqlLog::deliver(const LogRow& row, const Batch* mine) {
+  if (row.first_index != position_.next_index) return false;
+  const std::string hash =
+      chain_hash(parts_.digests, position_.hash, row.id, row.first_index, row.commands);
+  if (hash != row.after.hash) return false;
+  hand_out(row, mine);
+  position_ = row.after;
+  mailbox_.set_position(position_);
+  keeper_.appended(row.commands.size());
+  return true;
+}
+
+void SqlLog::hand_out(const LogRow& row, const Batch* mine) {
+  if (!split_commands(row.commands, row.entries, commands_)) {
+    return end("a row of the log does not hold what it says, seq " + std::to_string(row.after.seq));
+  }
+  entries_.clear();
+  for (size_t i = 0; i < commands_.size(); ++i) {
+    backends::LogEntry& entry = entries_.emplace_back();
+    entry.index = Index(row.first_index + i);
+    entry.term = kTerm;
+    entry.data = commands_[i];
+    if (mine != nullptr) entry.proposal = mine->proposals[i];
+  }
+  std::scoped_lock lock(listener_mutex_);
+  listener_->on_committed(entries_);
+}
+
+}  // namespace keelson::sql
