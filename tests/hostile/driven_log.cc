@@ -31,7 +31,10 @@ HostileOptions DrivenLog::log_options() {
   HostileOptions out;
   out.seed = options_.seed + journal_.entries().size() * kNextLife;
   out.member = options_.member;
+  out.leaderless = options_.leaderless;
+  out.name = options_.name;
   out.peer_urls = options_.peer_urls;
+  out.client_urls = options_.client_urls;
   out.saved = journal_.entries();
   out.on_commit = [this](const HostileEntry& entry) { journal_.add(entry); };
   return out;

@@ -20,7 +20,9 @@ namespace keelson::tests {
 struct DrivenOptions {
   uint64_t seed = 0;
   MemberId member{1};
-  std::vector<std::string> peer_urls;
+  std::string name;
+  std::vector<std::string> peer_urls, client_urls;
+  bool leaderless = false;
   std::string journal;  // path of the file
   // Told once, when the log ends, what it has done.
   std::function<void(const HostileLog::Counts&)> report;
@@ -37,6 +39,8 @@ class DrivenLog final : public backends::Log {
   void read_barrier(base::Done<backends::BarrierReply> done) override;
   void on_applied(Index index) override { log_.on_applied(index); }
   backends::LogStatus status() override { return log_.status(); }
+  bool leaderless() const override { return log_.leaderless(); }
+  std::vector<model::Member> live_members() override { return log_.live_members(); }
   void stop() override;
 
  private:

@@ -1,4 +1,5 @@
-// In the place of shim/main's own choice of the log: whatever --backend says, the hostile log.
+// In the place of shim/main's own choice of the log: whatever --backend says, the hostile log; one
+// without a leader if KEELSON_LEADERLESS is set.
 #include "shim/main/make_log.h"
 
 #include <cstdlib>
@@ -22,7 +23,10 @@ std::string make_log(const ServeOptions& options, const Runtime& runtime, Chosen
   std::filesystem::create_directories(options.data_dir);
   tests::DrivenOptions driven;
   driven.seed = seed_from_environment();
+  driven.leaderless = std::getenv("KEELSON_LEADERLESS") != nullptr;
+  driven.name = options.name;
   driven.peer_urls = options.peer_urls;
+  driven.client_urls = options.client_urls;
   driven.journal = options.data_dir + "/journal";
   driven.report = [&logger = runtime.logger,
                    seed = driven.seed](const tests::HostileLog::Counts& counts) {

@@ -35,23 +35,36 @@ model::MembershipChange first_member(const HostileOptions& options) {
 }  // namespace
 
 HostileLog::HostileLog(HostileOptions options)
-    : options_(std::move(options)),
-      random_(options_.seed),
-      reference_(std::make_unique<engine::Engine>(engine::EngineOptions{})) {}
+    : options_(std::move(options)), random_(options_.seed), reference_(new_reference()) {}
 
 HostileLog::~HostileLog() {
   stop();
 }
 
+std::unique_ptr<engine::Engine> HostileLog::new_reference() const {
+  engine::EngineOptions options;
+  options.leaderless = options_.leaderless;
+  return std::make_unique<engine::Engine>(options);
+}
+
+std::vector<model::Member> HostileLog::live_members() {
+  model::Member self;
+  self.id = options_.member;
+  self.name = options_.name;
+  self.peer_urls = options_.peer_urls;
+  self.client_urls = options_.client_urls;
+  return {self};
+}
+
 std::string HostileLog::start(backends::LogListener& listener) {
   listener_ = &listener;
-  if (options_.saved.empty()) {
+  if (!options_.saved.empty()) {
+    recover();
+  } else if (!options_.leaderless) {
     Entry member;
     member.kind = backends::EntryKind::kMembership;
     remember(std::move(member));
     hand_out(0);
-  } else {
-    recover();
   }
   regain_leadership();
   return "";
@@ -153,6 +166,7 @@ void HostileLog::step() {
     case 8:
       return answer_barriers(false);
     case 9: {
+      if (options_.leaderless && below(2) == 0) return commit_foreign_lease();
       model::PutRequest put;
       std::string key = "foreign" + std::to_string(foreign_keys_++ % 7);
       put.key = put.value = key;
@@ -206,6 +220,18 @@ void HostileLog::benign_step() {
     default:
       return commit(take_queue(false));
   }
+}
+
+// Another process renews a lease of the first few ids or ends it, knowing its renewal or not.
+void HostileLog::commit_foreign_lease() {
+  const LeaseId id = 1 + static_cast<LeaseId>(below(5));
+  model::Command command;
+  if (below(2) == 0) {
+    command.body = model::LeaseKeepAliveRequest{id};
+  } else {
+    command.body = model::LeaseExpireRequest{id, Index(1 + below(history_.size() + 1))};
+  }
+  commit_foreign(command);
 }
 
 // Another member deletes a key that is not there.
@@ -331,10 +357,11 @@ void HostileLog::begin_term() {
   {
     std::scoped_lock lock(mutex_);
     leads_ = true;
-    term_ = term_.next();
+    if (!options_.leaderless) term_ = term_.next();
   }
   ++counts_.terms;
   listener_->on_leadership({options_.member, true, term_});
+  if (options_.leaderless) return;
   Entry empty;
   empty.kind = backends::EntryKind::kEmpty;
   remember(std::move(empty));
@@ -370,7 +397,7 @@ void HostileLog::go_back() {
   ++counts_.truncations;
   std::vector<Entry> kept(history_.begin(), history_.begin() + static_cast<std::ptrdiff_t>(keep));
   history_.clear();
-  reference_ = std::make_unique<engine::Engine>(engine::EngineOptions{});
+  reference_ = new_reference();
   for (Entry& entry : kept) {
     apply_to_reference(entry);
     history_.push_back(std::move(entry));

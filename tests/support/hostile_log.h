@@ -37,6 +37,11 @@ struct HostileOptions {
   std::vector<std::string> peer_urls = {"http://127.0.0.1:2380"};
   bool installs = true;     // foreign checkpoints
   bool truncations = true;  // going back in time
+  // A log without a leader: one term, no entries but commands, this process its only live one, with
+  // the name and URLs given. Leadership is then the log's progress.
+  bool leaderless = false;
+  std::string name = {};
+  std::vector<std::string> client_urls = {};
   // What an earlier log committed. start() hands it out again: the first part, of a length that the
   // seed chooses, as a checkpoint, the rest as entries.
   std::vector<HostileEntry> saved = {};
@@ -56,6 +61,8 @@ class HostileLog final : public backends::Log {
   void read_barrier(base::Done<backends::BarrierReply> done) override;
   void on_applied(Index index) override;
   backends::LogStatus status() override;
+  bool leaderless() const override { return options_.leaderless; }
+  std::vector<model::Member> live_members() override;
   void stop() override;
 
   // One act, chosen by the seed.
@@ -78,7 +85,7 @@ class HostileLog final : public backends::Log {
   void commit_foreign(const model::Command& command);
   void install_foreign();
   void go_back();
-  // This member is elected once more, with no gap.
+  // This member is elected once more, with no gap; without a leader, there was a gap in progress.
   void begin_term();
 
   // What is committed now. REQUIRES: no step is going on.
@@ -102,6 +109,8 @@ class HostileLog final : public backends::Log {
   void hand_out(size_t from);
   void recover();
   void commit_nothing();
+  void commit_foreign_lease();
+  std::unique_ptr<engine::Engine> new_reference() const;
   void remember(Entry entry);
   void apply_to_reference(const Entry& entry);
   void answer_barriers(bool fail);

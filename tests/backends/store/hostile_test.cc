@@ -229,8 +229,12 @@ TEST_F(HostileTest, InstalledCheckpointReplacesTheState) {
 // what the reference engine is.
 class HostileRun {
  public:
-  explicit HostileRun(uint64_t seed)
-      : seed_(seed), random_(seed), log_({.seed = seed * 31 + 7}), harness_(log_) {}
+  HostileRun(uint64_t seed, bool leaderless)
+      : seed_(seed),
+        leaderless_(leaderless),
+        random_(seed),
+        log_({.seed = seed * 31 + 7, .leaderless = leaderless}),
+        harness_(log_) {}
 
   void go(int steps) {
     ASSERT_EQ(harness_.running->start(), "");
@@ -243,10 +247,21 @@ class HostileRun {
     compare();
     harness_.running->stop();
     for (Asked& asked : asked_) EXPECT_TRUE(asked.answer.ready()) << "a proposal without an answer";
+    for (auto& renewal : renewals_) EXPECT_TRUE(renewal.ready()) << "a renewal without an answer";
     for (auto& read : reads_) EXPECT_TRUE(read.ready()) << "a read without an answer";
   }
 
   const HostileLog::Counts& counts() const { return log_.counts(); }
+  // Proposed by the store itself.
+  size_t expiries() const {
+    size_t count = 0;
+    for (const HostileLog::Entry& entry : log_.history()) {
+      model::Command command;
+      if (entry.proposal == 0 || !engine::decode_command(entry.data, command)) continue;
+      if (std::holds_alternative<model::LeaseExpireRequest>(command.body)) ++count;
+    }
+    return count;
+  }
 
  private:
   struct Asked {
@@ -256,7 +271,29 @@ class HostileRun {
 
   std::string key() { return "k" + std::to_string(random_() % 20); }
 
+  // Leases whose renewals and ends are commands; some time passes, so that some end.
+  void act_on_leases() {
+    const LeaseId id = 1 + static_cast<LeaseId>(random_() % 5);
+    switch (random_() % 6) {
+      case 0:
+      case 1:
+        return ask("", command_of(model::LeaseGrantRequest{2, id}));
+      case 2: {
+        std::string value = fresh_value();
+        return ask(value, put_command(key(), value, id));
+      }
+      case 3:
+      case 4:
+        harness_.clock.advance(std::chrono::milliseconds(random_() % 4000));
+        return;
+      default:
+        renewals_.emplace_back();
+        return harness_.store().lease_keep_alive(id, renewals_.back().done());
+    }
+  }
+
   void act() {
+    if (leaderless_ && random_() % 3 == 0) return act_on_leases();
     switch (random_() % 10) {
       case 0:
         key_ = key();
@@ -315,9 +352,15 @@ class HostileRun {
     model::HashReply theirs = reference.hash_kv(reference.revision());
     ASSERT_EQ(mine.hash, theirs.hash);
     ASSERT_EQ(mine.compact_revision, theirs.compact_revision);
+    ASSERT_EQ(sorted(harness_.store().leases()), sorted(reference.lease_ids()));
     compare_outcomes();
     compare_events();
     kept_.clear();
+  }
+
+  static std::vector<LeaseId> sorted(std::vector<LeaseId> ids) {
+    std::sort(ids.begin(), ids.end());
+    return ids;
   }
 
   // What was acknowledged is in the log once (unless time went back); what was refused never is.
@@ -346,6 +389,7 @@ class HostileRun {
     }
     std::erase_if(asked_, [](const Asked& asked) { return asked.answer.ready(); });
     std::erase_if(reads_, [](const auto& read) { return read.ready(); });
+    std::erase_if(renewals_, [](const auto& renewal) { return renewal.ready(); });
   }
 
   // The events since the last reset are the reference's history from there.
@@ -375,6 +419,7 @@ class HostileRun {
   }
 
   uint64_t seed_;
+  const bool leaderless_;
   std::mt19937_64 random_;
   HostileLog log_;
   Harness harness_;
@@ -383,15 +428,24 @@ class HostileRun {
   uint64_t next_value_ = 0;
   std::vector<Asked> asked_;
   std::vector<Awaited<model::Reply>> reads_;
+  std::vector<Awaited<model::LeaseReply>> renewals_;
 };
 
-TEST_F(HostileTest, RandomRunsEqualTheReference) {
+// Of a log with a leader, and of one without.
+class HostileRuns : public HostileTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(, HostileRuns, ::testing::Bool(), [](const auto& of) {
+  return std::string(of.param ? "WithoutALeader" : "WithALeader");
+});
+
+TEST_P(HostileRuns, EqualTheReference) {
   uint64_t seed = std::random_device{}();
   if (const char* given = std::getenv("KEELSON_SEED")) seed = std::stoull(given);
   std::cout << "KEELSON_SEED=" << seed << "\n";
-  HostileLog::Counts sum;
+  struct : HostileLog::Counts {
+    size_t expiries = 0;
+  } sum;
   for (int i = 0; i < 10; ++i) {
-    HostileRun run(seed + static_cast<uint64_t>(i));
+    HostileRun run(seed + static_cast<uint64_t>(i), GetParam());
     run.go(600);
     if (HasFailure()) FAIL() << "KEELSON_SEED=" << seed + static_cast<uint64_t>(i);
     const HostileLog::Counts& counts = run.counts();
@@ -402,6 +456,7 @@ TEST_F(HostileTest, RandomRunsEqualTheReference) {
     sum.losses += counts.losses;
     sum.installs += counts.installs;
     sum.truncations += counts.truncations;
+    sum.expiries += run.expiries();
   }
   // A run in which none of this happened shows nothing.
   EXPECT_GT(sum.refusals, 10);
@@ -411,6 +466,7 @@ TEST_F(HostileTest, RandomRunsEqualTheReference) {
   EXPECT_GT(sum.losses, 10);
   EXPECT_GT(sum.installs, 5);
   EXPECT_GT(sum.truncations, 5);
+  EXPECT_EQ(sum.expiries > 5, GetParam()) << sum.expiries;
 }
 
 }  // namespace
