@@ -4,6 +4,7 @@
 #include <string>
 
 #include "shim/config/config.h"
+#include "shim/config/mask.h"
 #include "shim/config/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -19,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   sources.read_file = [](const std::string& path, std::string&) { return "open " + path; };
+  masked(sources.arguments);
   Outcome outcome = load(sources);
   if (outcome.exit_code < 0) {
     std::vector<std::string> peer_urls;

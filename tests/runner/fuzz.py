@@ -44,8 +44,12 @@ PARSERS = (
     "backends/engine/restore.cc",
     # Flags, environment, YAML.
     "shim/config/arguments.cc",
+    "shim/config/backend.cc",
     "shim/config/bootstrap.cc",
+    "shim/config/conninfo.cc",
+    "shim/config/kine.cc",
     "shim/config/load.cc",
+    "shim/config/mask.cc",
     "shim/config/url.cc",
     "shim/config/validate.cc",
     "shim/config/values.cc",
