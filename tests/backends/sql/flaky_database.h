@@ -1,0 +1,102 @@
+// An SQLite file as a database that processes share and that fails: connections end before or
+// behind an append, by seed. Outcomes are then in doubt, as they are across a network.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "backends/sqlite/sqlite_database.h"
+
+namespace keelson::tests {
+
+// How often, of a hundred appends.
+struct Faults {
+  std::atomic<int> before{0}, behind{0};
+  std::atomic<bool> unreachable{false};
+};
+
+class FlakyDatabase final : public sql::Database {
+ public:
+  // `file` outlives it and may be shared by several.
+  FlakyDatabase(const sql::Database& file, Faults& faults, uint64_t seed)
+      : file_(file), faults_(faults), random_(seed) {}
+
+  sql::SqlError connect(bool listen, std::unique_ptr<sql::Session>& out) const override;
+  bool exclusive() const override { return false; }
+  bool notifies() const override { return false; }
+  std::string expand(std::string_view text) const override { return file_.expand(text); }
+
+ private:
+  class Flaky;
+  bool strikes(int of_hundred) const {
+    std::lock_guard lock(mutex_);
+    return static_cast<int>(random_() % 100) < of_hundred;
+  }
+
+  const sql::Database& file_;
+  Faults& faults_;
+  mutable std::mutex mutex_;
+  mutable std::mt19937_64 random_;
+};
+
+class FlakyDatabase::Flaky final : public sql::Session {
+ public:
+  Flaky(std::unique_ptr<sql::Session> session, const FlakyDatabase& database)
+      : session_(std::move(session)), database_(database) {}
+
+  using sql::Session::execute;
+  sql::SqlError execute(std::string_view text, std::span<const sql::Param> params,
+                        sql::RowFn row) override {
+    return lost() ? cut() : session_->execute(text, params, row);
+  }
+  sql::SqlError begin(sql::Isolation isolation) override {
+    return lost() ? cut() : session_->begin(isolation);
+  }
+  sql::SqlError commit() override { return session_->commit(); }
+  void rollback() override { session_->rollback(); }
+  sql::SqlError append(const Append& batch, sql::Position& out) override {
+    if (lost() || database_.strikes(database_.faults_.before)) return cut();
+    sql::SqlError error = session_->append(batch, out);
+    return database_.strikes(database_.faults_.behind) ? cut() : error;
+  }
+  sql::SqlError insert_rows(std::string_view table, std::span<const std::string_view> columns,
+                            absl::FunctionRef<bool(std::span<sql::Param> row)> next) override {
+    return session_->insert_rows(table, columns, next);
+  }
+  sql::SqlError lock(bool wait, bool& taken) override { return session_->lock(wait, taken); }
+  sql::SqlError has_table(std::string_view table, bool& out) override {
+    return session_->has_table(table, out);
+  }
+  sql::SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) override {
+    return session_->wait_notified(at_most, own, notified);
+  }
+  sql::SqlError size(int64_t& total, int64_t& in_use) override {
+    return session_->size(total, in_use);
+  }
+  sql::SqlError tidy() override { return session_->tidy(); }
+
+ private:
+  bool lost() const { return cut_ || database_.faults_.unreachable; }
+  sql::SqlError cut() {
+    cut_ = true;
+    session_->rollback();
+    return {sql::Failure::kLost, "the connection was cut"};
+  }
+  std::unique_ptr<sql::Session> session_;
+  const FlakyDatabase& database_;
+  bool cut_ = false;
+};
+
+inline sql::SqlError FlakyDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
+  if (faults_.unreachable) return {sql::Failure::kLost, "the database is out of reach"};
+  std::unique_ptr<sql::Session> session;
+  sql::SqlError error = file_.connect(listen, session);
+  if (error.ok()) out = std::make_unique<Flaky>(std::move(session), *this);
+  return error;
+}
+
+}  // namespace keelson::tests

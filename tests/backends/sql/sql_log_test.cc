@@ -1,0 +1,187 @@
+// The SQL log on SQLite: alone on its file, and several on one that fails.
+
+#include "backends/sql/sql_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <set>
+
+#include "tests/backends/sql/flaky_database.h"
+#include "tests/backends/sql/sql_harness.h"
+
+namespace keelson::tests {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(SqlLog, WhatWasCommittedIsThereAfterARestart) {
+  Machine machine;
+  const std::string path = TempFolders::make("sql") + "/k.sqlite";
+  std::vector<std::string> before;
+  ClusterId cluster;
+  {
+    Process process(machine, machine.open(path));
+    ASSERT_EQ(process.log->start(process.recorder), "");
+    cluster = process.log->cluster_id();
+    for (uint64_t i = 1; i <= 300; ++i) process.propose(i, "command " + std::to_string(i));
+    ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.size() == 300; }));
+    EXPECT_EQ(process.log->status().last, Index(300));
+    EXPECT_EQ(process.log->status().term, Term(1));
+    EXPECT_EQ(process.log->status().leader, process.log->member_id());
+    before = process.recorder.history();
+    process.log->stop();
+  }
+  Process again(machine, machine.open(path));
+  ASSERT_EQ(again.log->start(again.recorder), "");
+  EXPECT_EQ(again.recorder.history(), before);
+  EXPECT_EQ(again.log->cluster_id(), cluster);
+  again.propose(1, "more");
+  ASSERT_TRUE(again.recorder.wait([](Recorder& r) { return r.next_ == 302; }));
+}
+
+TEST(SqlLog, ASecondProcessIsRefusedTheFile) {
+  Machine machine;
+  const std::string path = TempFolders::make("sql") + "/k.sqlite";
+  auto first = machine.open(path);
+  std::unique_ptr<sqlite::SqliteDatabase> second;
+  EXPECT_EQ(sqlite::SqliteDatabase::open({path}, *machine.files, machine.digests, second),
+            "another process has the database " + path);
+  first.reset();
+  EXPECT_NE(machine.open(path), nullptr);
+}
+
+TEST(SqlLog, TablesOfANewerVersionAreRefused) {
+  Machine machine;
+  const std::string path = TempFolders::make("sql") + "/k.sqlite";
+  {
+    Process process(machine, machine.open(path));
+    ASSERT_EQ(process.log->start(process.recorder), "");
+    process.log->stop();
+  }
+  auto database = machine.open(path);
+  std::unique_ptr<sql::Session> session;
+  ASSERT_TRUE(database->connect(false, session).ok());
+  ASSERT_TRUE(session->execute("UPDATE schema_version SET version = 9").ok());
+  session.reset();
+  Process process(machine, std::move(database));
+  EXPECT_THAT(process.log->start(process.recorder), HasSubstr("version 9"));
+}
+
+// Batches in doubt: each proposal has one outcome, is in the log at most once, and all processes
+// read the same log.
+TEST(SqlLog, NothingTwiceAndNothingLostWhenConnectionsAreCut) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  std::vector<std::unique_ptr<Process>> processes;
+  for (uint64_t i = 0; i < 3; ++i) {
+    processes.push_back(std::make_unique<Process>(
+        machine, std::make_unique<FlakyDatabase>(*file, faults, seed + i)));
+    ASSERT_EQ(processes.back()->log->start(processes.back()->recorder), "");
+  }
+  faults.before = 15;
+  faults.behind = 15;
+  constexpr uint64_t kEach = 200;
+  for (uint64_t n = 1; n <= kEach; ++n) {
+    for (size_t p = 0; p < processes.size(); ++p) {
+      processes[p]->propose(n, std::to_string(p) + ":" + std::to_string(n));
+      // Lets batches be small, so that there are many.
+      if (n % 4 == 0)
+        processes[p]->recorder.wait([&](Recorder& r) { return r.outcomes_.size() + 8 > n; });
+    }
+  }
+  for (auto& process : processes) {
+    ASSERT_TRUE(process->recorder.wait([](Recorder& r) { return r.outcomes_.size() == kEach; }));
+    for (const auto& [id, outcomes] : process->recorder.outcomes_) EXPECT_EQ(outcomes, 1) << id;
+    EXPECT_EQ(process->recorder.refused_.size(), 0u) << "there was time for all of them";
+  }
+  for (auto& process : processes) {
+    ASSERT_TRUE(process->recorder.wait([&](Recorder& r) { return r.next_ == 3 * kEach + 1; }));
+    EXPECT_EQ(process->recorder.history(), processes[0]->recorder.history());
+    EXPECT_EQ(process->recorder.installed_ + process->recorder.backward_, 0);
+  }
+  std::vector<std::string> history = processes[0]->recorder.history();
+  EXPECT_EQ(std::set<std::string>(history.begin(), history.end()).size(), 3 * kEach);
+  EXPECT_GT(processes[0]->recorder.tellings_, 1) << "cut connections were told as gaps";
+  for (auto& process : processes) process->log->stop();
+}
+
+TEST(SqlLog, AWriteOfOneProcessIsBehindTheBarrierOfAnother) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  Process writer(machine, std::make_unique<FlakyDatabase>(*file, faults, 1));
+  Process reader(machine, std::make_unique<FlakyDatabase>(*file, faults, 2));
+  ASSERT_EQ(writer.log->start(writer.recorder), "");
+  ASSERT_EQ(reader.log->start(reader.recorder), "");
+  for (uint64_t i = 1; i <= 50; ++i) {
+    writer.propose(i, "x");
+    ASSERT_TRUE(writer.recorder.wait([&](Recorder& r) { return r.outcomes_.contains(i); }));
+    std::promise<backends::BarrierReply> promise;
+    reader.log->read_barrier([&](backends::BarrierReply reply) { promise.set_value(reply); });
+    const backends::BarrierReply reply = promise.get_future().get();
+    EXPECT_EQ(reply.error, model::Error::kNone);
+    EXPECT_EQ(reply.index, Index(i));
+    ASSERT_TRUE(reader.recorder.wait([&](Recorder& r) { return r.next_ > i; }))
+        << "what the barrier names is read";
+  }
+  reader.log->stop();
+  writer.log->stop();
+}
+
+TEST(SqlLog, OutOfReachIsToldAndEverythingRecovers) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1));
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  faults.unreachable = true;
+  process.propose(1, "while out of reach");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return !r.leadership_.is_leader; }));
+  EXPECT_EQ(process.log->status().leader, MemberId());
+  faults.unreachable = false;
+  ASSERT_TRUE(process.recorder.wait(
+      [](Recorder& r) { return r.leadership_.is_leader && r.outcomes_.contains(1); }));
+  EXPECT_EQ(process.recorder.history(), std::vector<std::string>{"while out of reach"});
+  process.log->stop();
+}
+
+// A dump is restored under a live process: the same seq, another history.
+TEST(SqlLog, ADatabaseThatWentBackIsNoticedAndFollowed) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1));
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  for (uint64_t i = 1; i <= 3; ++i) {
+    process.propose(i, "old " + std::to_string(i));
+    ASSERT_TRUE(process.recorder.wait([&](Recorder& r) { return r.outcomes_.contains(i); }));
+  }
+  std::unique_ptr<sql::Session> session;
+  ASSERT_TRUE(file->connect(false, session).ok());
+  sql::Position after;
+  std::string other;
+  sql::append_command("another history", other);
+  ASSERT_TRUE(session->begin().ok());
+  ASSERT_TRUE(session->execute("DELETE FROM log WHERE seq > 1").ok());
+  ASSERT_TRUE(session
+                  ->execute("UPDATE log_head SET seq = 1, next_index = 2, "
+                            "hash = (SELECT hash FROM log WHERE seq = 1)")
+                  .ok());
+  ASSERT_TRUE(session->append({{7, 1}, 1, other, false}, after).ok());
+  ASSERT_TRUE(session->append({{7, 2}, 1, other, false}, after).ok());
+  ASSERT_TRUE(session->commit().ok());
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.backward_ == 1 && r.next_ == 4; }));
+  EXPECT_EQ(process.recorder.history(),
+            (std::vector<std::string>{"old 1", "another history", "another history"}));
+  process.propose(9, "new");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(9); }));
+  process.log->stop();
+}
+
+}  // namespace
+}  // namespace keelson::tests

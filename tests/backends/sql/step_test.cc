@@ -1,0 +1,152 @@
+// The checkpoint tables: after every step they hold exactly the rows of the state, whichever rows
+// changed, were removed by compactions or came and went in between.
+
+#include "backends/sql/step.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "backends/sql/loader.h"
+#include "backends/sql/schema.h"
+#include "tests/backends/engine/engine_support.h"
+#include "tests/backends/sql/sql_harness.h"
+
+namespace keelson::tests {
+namespace {
+
+using backends::Bucket;
+using engine::SavedRows;
+
+// An engine, and a log of batches of one entry each beside it.
+class Steps : public testing::Test {
+ protected:
+  void SetUp() override {
+    file_ = machine_.open(TempFolders::make("sql") + "/k.sqlite");
+    ASSERT_TRUE(file_->connect(false, session_).ok());
+    ASSERT_EQ(sql::prepare_schema(*file_, *session_, *machine_.random), "");
+  }
+  // Brings the log to where the engine is.
+  void log_what_was_applied() {
+    while (logged_ < driver_.index) {
+      std::string commands;
+      sql::append_command("c", commands);
+      ASSERT_TRUE(
+          session_->append({{1, static_cast<int64_t>(++logged_)}, 1, commands, false}, seen_).ok());
+    }
+  }
+  sql::StepOutcome step() {
+    log_what_was_applied();
+    sql::StepOutcome outcome = sql::StepOutcome::kNothing;
+    sql::SqlError error =
+        sql::move_checkpoint(*file_, *session_, {*driver_.engine.checkpoint(), seen_}, outcome);
+    EXPECT_TRUE(error.ok()) << error.text;
+    return outcome;
+  }
+  SavedRows::List loaded(Bucket bucket) {
+    sql::CheckpointHeader header;
+    EXPECT_TRUE(session_->begin(sql::Isolation::kSnapshot).ok());
+    EXPECT_TRUE(sql::read_header(*file_, *session_, header).ok());
+    sql::Loader loader(*file_, *session_, header);
+    SavedRows::List out;
+    loader.rows(bucket, [&](std::string_view key, std::string_view value) {
+      out.emplace_back(key, value);
+      return true;
+    });
+    EXPECT_TRUE(loader.error().ok()) << loader.error().text;
+    EXPECT_EQ(loader.index(), Index(driver_.index));
+    session_->rollback();
+    return out;
+  }
+  uint64_t loaded_index() {
+    sql::CheckpointHeader header;
+    EXPECT_TRUE(sql::read_header(*file_, *session_, header).ok());
+    return header.applied_index;
+  }
+  void expect_equal() {
+    SavedRows rows(*driver_.engine.checkpoint());
+    for (int i = 0; i < backends::kBucketCount; ++i) {
+      const auto bucket = static_cast<Bucket>(i);
+      EXPECT_EQ(loaded(bucket), rows.of(bucket)) << backends::bucket_name(bucket);
+    }
+  }
+
+  Machine machine_;
+  std::unique_ptr<sqlite::SqliteDatabase> file_;
+  std::unique_ptr<sql::Session> session_;
+  engine::Driver driver_;
+  uint64_t logged_ = 0;
+  sql::Position seen_;
+};
+
+TEST_F(Steps, RandomHistories) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  auto below = [&](uint64_t n) { return random() % n; };
+  for (int round = 0; round < 30; ++round) {
+    for (uint64_t i = below(60); i > 0; --i) {
+      const std::string key = "k" + std::to_string(below(30));
+      switch (below(8)) {
+        case 0:
+          driver_.erase(key);
+          break;
+        case 1:
+          driver_.erase("k1", "k2");
+          break;
+        case 2:
+          driver_.apply(model::LeaseGrantRequest{static_cast<int64_t>(10 + below(9)),
+                                                 static_cast<LeaseId>(1 + below(9))});
+          break;
+        case 3:
+          driver_.apply(model::LeaseRevokeRequest{static_cast<LeaseId>(1 + below(9))});
+          break;
+        default:
+          driver_.put(key, std::string(below(5) * 40, 'v'), static_cast<LeaseId>(below(2)));
+      }
+    }
+    if (below(3) == 0)
+      driver_.compact(driver_.engine.revision() - static_cast<Revision>(below(20)));
+    driver_.settle();
+    const bool nothing = driver_.index == logged_;
+    EXPECT_EQ(step(), nothing ? sql::StepOutcome::kNothing : sql::StepOutcome::kMoved);
+    expect_equal();
+  }
+}
+
+TEST_F(Steps, ALargeCompactionIsRemovedInPortions) {
+  for (int i = 0; i < 5000; ++i) driver_.put("key", std::to_string(i));
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  EXPECT_EQ(loaded(Bucket::kKey).size(), 5000u);
+  driver_.compact(driver_.engine.revision());
+  driver_.settle();
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  EXPECT_EQ(loaded(Bucket::kKey).size(), 1u);
+  expect_equal();
+}
+
+TEST_F(Steps, OnlyTheOwnHistoryIsSaved) {
+  driver_.put("a", "1");
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  driver_.put("a", "2");
+  log_what_was_applied();
+  seen_.hash[0] = static_cast<char>(seen_.hash[0] + 1);
+  EXPECT_EQ(step(), sql::StepOutcome::kWrongHistory);
+  EXPECT_EQ(loaded_index(), 1u);
+}
+
+TEST_F(Steps, AStateThatIsBehindTheTablesIsNotSaved) {
+  driver_.put("a", "1");
+  auto old = driver_.engine.checkpoint();
+  log_what_was_applied();
+  const sql::Position then = seen_;
+  driver_.put("a", "2");
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  sql::StepOutcome outcome = sql::StepOutcome::kMoved;
+  ASSERT_TRUE(sql::move_checkpoint(*file_, *session_, {*old, then}, outcome).ok());
+  EXPECT_EQ(outcome, sql::StepOutcome::kNothing);
+  expect_equal();
+}
+
+}  // namespace
+}  // namespace keelson::tests
