@@ -140,9 +140,9 @@ bool SqlLog::deliver(const LogRow& row, const Batch* mine) {
   const std::string hash =
       chain_hash(parts_.digests, position_.hash, row.id, row.first_index, row.commands);
   if (hash != row.after.hash) return false;
-  hand_out(row, mine);
   position_ = row.after;
-  mailbox_.set_position(position_);
+  mailbox_.set_position(position_);  // first, so that status() is not behind what is answered
+  hand_out(row, mine);
   keeper_.appended(row.commands.size());
   return true;
 }

@@ -85,7 +85,7 @@ TEST_F(Steps, RandomHistories) {
   std::mt19937_64 random(seed);
   auto below = [&](uint64_t n) { return random() % n; };
   for (int round = 0; round < 30; ++round) {
-    for (uint64_t i = below(60); i > 0; --i) {
+    for (uint64_t i = below(60) + (round == 0); i > 0; --i) {
       const std::string key = "k" + std::to_string(below(30));
       switch (below(8)) {
         case 0:
