@@ -1,5 +1,6 @@
 // A checkpoint file as a broken disk would hand it in: its rows become a state that keeps its own
-// rules, or are refused with a reason. Odd first byte: the file's checksums are made right.
+// rules, or are refused with a reason. Bit 0 of the first byte: the file's checksums are made
+// right; bit 1: the log has no leader.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -50,11 +51,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   if ((data[0] & 1) != 0) make_metas_right(bytes);
-  keelson::engine::Engine engine{keelson::engine::EngineOptions{}};
+  keelson::engine::EngineOptions options;
+  options.leaderless = (data[0] & 2) != 0;
+  keelson::engine::Engine engine{options};
   if (!restore(bytes, engine)) return 0;
   KEELSON_CHECK(engine.check().empty(), "a state that was taken keeps its rules");
   const std::string again = written(engine);
-  keelson::engine::Engine second{keelson::engine::EngineOptions{}};
+  keelson::engine::Engine second{options};
   KEELSON_CHECK(restore(again, second), "what was written is read");
   KEELSON_CHECK(written(second) == again, "and is the same");
   return 0;

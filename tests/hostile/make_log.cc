@@ -12,6 +12,10 @@
 namespace keelson::main {
 namespace {
 
+// Not to be mistaken for a term.
+constexpr ClusterId kCluster{0xc1};
+constexpr MemberId kMember{0xa1};
+
 uint64_t seed_from_environment() {
   const char* text = std::getenv("KEELSON_SEED");
   return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
@@ -34,14 +38,14 @@ std::string make_log(const ServeOptions& options, const Runtime& runtime, Chosen
                 {"foreign", counts.foreign}, {"terms", counts.terms},
                 {"installs", counts.installs});
   };
-  const MemberId member = driven.member;
+  driven.member = kMember;
   out.log = std::make_unique<tests::DrivenLog>(std::move(driven), runtime.threads);
   out.open_snapshot = [dir = options.data_dir, &files = runtime.files,
                        &logger = runtime.logger](const backends::CheckpointSource& source) {
     return native::make_snapshot(source, files, dir, logger);
   };
-  out.cluster_id = [] { return ClusterId(1); };
-  out.member_id = [member] { return member; };
+  out.cluster_id = [] { return kCluster; };
+  out.member_id = [] { return kMember; };
   return "";
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 class World {
  public:
+  explicit World(bool leaderless = false) : engine_({.leaderless = leaderless}) {}
   template <class Body>
   void apply(Body body) {
     model::Command command;
@@ -30,7 +31,7 @@ class World {
   }
 
  private:
-  engine::Engine engine_{engine::EngineOptions{}};
+  engine::Engine engine_;
   uint64_t index_ = 0;
 };
 
@@ -98,6 +99,15 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
     text.replace(at, from.size(), to);
 }
 
+// With what the commands of leaderless logs leave in the rows.
+void give_leaderless(const Sink& sink) {
+  World world(true);
+  world.apply(model::SettingsRequest{2, 1, 1});
+  fill(world, 5);
+  world.apply(model::LeaseKeepAliveRequest{7});
+  for (char kind : {'\2', '\3'}) sink("fuzz_checkpoint", kind + world.file());
+}
+
 }  // namespace
 
 void file_seeds(const Sink& sink) {
@@ -108,6 +118,7 @@ void file_seeds(const Sink& sink) {
   give(sink, large.file());
   give_damaged(sink, small.file());
   give_damaged(sink, large.file());
+  give_leaderless(sink);
   const std::string_view changes[][2] = {{"3.7.0", "3.8.0"},
                                          {"consistent_index", "consistent_inde_"},
                                          {"\"id\":1", "\"id\":x"},

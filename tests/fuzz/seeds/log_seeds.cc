@@ -110,6 +110,9 @@ std::vector<model::Command> commands() {
   add(model::ClusterVersionSetRequest{"3.7.0"});
   add(model::MemberAttrSetRequest{MemberId(1), "m", {"http://a:1"}});
   add(model::DowngradeInfoSetRequest{true, "3.6.0"});
+  add(model::LeaseKeepAliveRequest{7});
+  add(model::LeaseExpireRequest{7, Index(300)});
+  add(model::SettingsRequest{2, 1, 1});
   return out;
 }
 
