@@ -9,4 +9,10 @@ bool ends_session(const std::string& sqlstate) {
          sqlstate == "25006";
 }
 
+std::string trimmed(const char* text) {
+  std::string out = text;
+  out.erase(out.find_last_not_of(" \n") + 1);
+  return out;
+}
+
 }  // namespace keelson::postgres

@@ -9,6 +9,7 @@
 #include "api/base/digest.h"
 #include "backends/postgres/binary.h"
 #include "backends/postgres/guarded.h"
+#include "backends/sql/text.h"
 
 namespace keelson::postgres {
 
@@ -64,7 +65,9 @@ class PostgresSession::Listener final : public pqxx::notification_receiver {
 PostgresSession::PostgresSession(Where where)
     : where_(std::move(where)),
       channel_("keelson_" + base::hex16(base::fnv1a64(where_.schema))),
-      lock_key_(static_cast<int64_t>(base::fnv1a64("keelson " + where_.schema))) {}
+      lock_key_(static_cast<int64_t>(base::fnv1a64("keelson " + where_.schema))),
+      append_(append_statement(false)),
+      append_and_notify_(append_statement(true)) {}
 
 PostgresSession::~PostgresSession() {
   transaction_.reset();
@@ -95,7 +98,6 @@ void PostgresSession::set_up() {
   connection_->inhibit_reactivation(true);
 #pragma GCC diagnostic pop
   pqxx::nontransaction once(*connection_);
-  once.exec0("SET search_path TO " + where_.quoted_schema);
   once.exec0("SET bytea_output = 'hex'");
   // A process that is paused in the middle must not hold the head's lock.
   once.exec0("SET idle_in_transaction_session_timeout = '5s'");
@@ -159,27 +161,30 @@ void PostgresSession::rollback() {
 }
 
 // One statement, so one round trip, and no lock is held while this process could pause.
-SqlError PostgresSession::append(const Append& batch, sql::Position& out) {
+std::string PostgresSession::append_statement(bool notify) const {
   constexpr std::string_view kAppend =
-      "WITH head AS (UPDATE log_head SET seq = seq + 1, next_index = next_index + $3, "
+      "WITH head AS (UPDATE {s}log_head SET seq = seq + 1, next_index = next_index + $3, "
       "hash = sha256(hash || int8send($1) || int8send($2) || int8send(next_index) || $4) "
-      "WHERE NOT EXISTS (SELECT 1 FROM applied_batches WHERE instance = $1 AND counter >= $2) "
+      "WHERE NOT EXISTS (SELECT 1 FROM {s}applied_batches WHERE instance = $1 AND counter >= $2) "
       "RETURNING seq, next_index, hash) "
-      "INSERT INTO log (seq, instance, counter, first_index, entries, hash, commands) "
+      "INSERT INTO {s}log (seq, instance, counter, first_index, entries, hash, commands) "
       "SELECT seq, CAST($1 AS BIGINT), CAST($2 AS BIGINT), next_index - CAST($3 AS BIGINT), "
       "CAST($3 AS BIGINT), hash, CAST($4 AS BYTEA) FROM head "
       "RETURNING seq, first_index + entries, hash";
-  std::string text(kAppend);
-  if (batch.notify) {
-    text += ", pg_notify('" + channel_ + "', CAST(CAST($1 AS BIGINT) AS TEXT)) IS NULL";
-  }
+  std::string out = sql::replaced(kAppend, {{"{s}", where_.quoted_schema + "."}});
+  if (notify) out += ", pg_notify('" + channel_ + "', CAST(CAST($1 AS BIGINT) AS TEXT)) IS NULL";
+  return out;
+}
+
+SqlError PostgresSession::append(const Append& batch, sql::Position& out) {
   const std::array<Param, 4> params = {batch.id.instance, batch.id.counter, batch.entries,
                                        sql::Bytes{batch.commands}};
   bool appended = false;
-  SqlError error = execute(text, params, [&](const sql::Row& row) {
-    appended = true;
-    out = {row.integer(0), static_cast<uint64_t>(row.integer(1)), std::string(row.bytes(2))};
-  });
+  SqlError error =
+      execute(batch.notify ? append_and_notify_ : append_, params, [&](const sql::Row& row) {
+        appended = true;
+        out = {row.integer(0), static_cast<uint64_t>(row.integer(1)), std::string(row.bytes(2))};
+      });
   if (error.ok() && !appended) return {Failure::kConflict, "the batch was applied before"};
   return error;
 }
@@ -202,8 +207,8 @@ SqlError PostgresSession::insert_rows(std::string_view table,
     places.append("::").append(arrays[i].type());
     values.push_back(arrays[i].finish());
   }
-  const std::string text =
-      "INSERT INTO " + std::string(table) + " (" + names + ") SELECT * FROM unnest(" + places + ")";
+  const std::string text = "INSERT INTO " + where_.quoted_schema + "." + std::string(table) + " (" +
+                           names + ") SELECT * FROM unnest(" + places + ")";
   return guarded([&] {
     transaction_->exec_prepared(prepared(text), pqxx::prepare::make_dynamic_params(values));
   });

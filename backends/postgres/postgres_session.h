@@ -41,12 +41,14 @@ class PostgresSession final : public sql::Session {
 
   PostgresSession(Where where);
   void set_up();
+  std::string append_statement(bool notify) const;
   const std::string& prepared(std::string_view sql);
   pqxx::result run(std::string_view sql, std::span<const sql::Param> params);
 
   const Where where_;
   const std::string channel_;
   const int64_t lock_key_;
+  const std::string append_, append_and_notify_;
   std::unique_ptr<pqxx::connection> connection_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pqxx::transaction_base> transaction_;

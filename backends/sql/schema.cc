@@ -75,6 +75,9 @@ std::string prepare_schema(const Database& database, Session& session, base::Ran
   std::string refusal;
   SqlError error = Preparation(database, session, random).run(refusal);
   session.rollback();
+  if (error.text.find("permission denied") != std::string::npos) {
+    error.text += "; the role needs the right to create the schema, or to own it";
+  }
   if (!error.ok()) return "cannot prepare the database's tables: " + error.text;
   return refusal;
 }
