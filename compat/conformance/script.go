@@ -43,11 +43,11 @@ var grpcScripts = []string{
 }
 
 // RunsOn tells whether a kind runs the script. The hostile log shows no client what it does, and keeps
-// its state, so it runs all that native runs. The other front end changes no answer but those that
+// its state, so it runs all that native runs; so do the logs in SQL. The other front end changes no answer but those that
 // name a transport's own limits; a few scripts with every kind of call will do.
 func (s *Script) RunsOn(kind harness.Kind) bool {
 	switch kind {
-	case harness.Hostile:
+	case harness.Hostile, harness.SQLite, harness.Postgres:
 		kind = harness.Native
 	case harness.GRPC:
 		name := strings.TrimSuffix(filepath.Base(s.Path), ".txt")

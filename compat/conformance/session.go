@@ -27,6 +27,7 @@ type session struct {
 	server    *harness.Server
 	conn      *grpc.ClientConn
 	ids       identity
+	former    []uint64 // members that this server was before restarts
 	variables map[string]string
 	streams   map[string]*stream
 }
@@ -40,7 +41,11 @@ func newSession(server *harness.Server) (*session, error) {
 	return s, s.connect()
 }
 
-// connect dials and learns the server's identity; a restart must not change it.
+// firstMember is a variable for scripts to write; in answers it is a MEMBER like those after it.
+const firstMember = "FIRST_MEMBER"
+
+// connect dials and learns the server's identity; a restart must not change it. On a log in SQL the
+// cluster stays, and each process is a member of its own.
 func (s *session) connect() error {
 	conn, err := s.server.Dial()
 	if err != nil {
@@ -54,11 +59,19 @@ func (s *session) connect() error {
 		return fmt.Errorf("no first answer: %w", err)
 	}
 	ids := identity{answer.GetHeader().GetClusterId(), answer.GetHeader().GetMemberId()}
-	if ids.cluster == 0 || ids.member == 0 || (s.ids != identity{} && s.ids != ids) {
+	same := s.ids == ids
+	if s.server.Kind == harness.SQLite || s.server.Kind == harness.Postgres {
+		same = s.ids.cluster == ids.cluster
+		s.former = append(s.former, s.ids.member)
+	}
+	if ids.cluster == 0 || ids.member == 0 || (s.ids != identity{} && !same) {
 		return fmt.Errorf("the server's ids are %v, were %v", ids, s.ids)
 	}
 	s.ids = ids
 	s.variables["MEMBER"] = strconv.FormatUint(ids.member, 10)
+	if s.variables[firstMember] == "" {
+		s.variables[firstMember] = s.variables["MEMBER"]
+	}
 	s.variables["CLUSTER"] = strconv.FormatUint(ids.cluster, 10)
 	return nil
 }
@@ -103,12 +116,14 @@ func (s *session) hide(text string) string {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		if value := s.variables[name]; len(value) >= 6 {
+		if value := s.variables[name]; len(value) >= 6 && name != firstMember {
 			text = strings.ReplaceAll(text, value, "$"+name)
 		}
 	}
 	// A member's id may be short, so elsewhere it is only replaced whole (see printer).
-	text = strings.ReplaceAll(text, fmt.Sprintf("memberID:%d ", s.ids.member), "memberID:$MEMBER ")
+	for _, member := range append(s.former, s.ids.member) {
+		text = strings.ReplaceAll(text, fmt.Sprintf("memberID:%d ", member), "memberID:$MEMBER ")
+	}
 	// The protobuf library writes this space in one of two forms, by a hash of the program.
 	text = strings.ReplaceAll(text, "proto:\u00a0", "proto: ")
 	return strings.TrimRight(text, "\n")

@@ -21,6 +21,8 @@ var (
 	seedFlag = flag.Uint64("seed", 0, "seed of the operations (default: the clock)")
 )
 
+func TestMain(m *testing.M) { harness.Main(m) }
+
 func operations(t *testing.T) int {
 	t.Helper()
 	switch count := os.Getenv("COUNT"); {
@@ -46,8 +48,18 @@ func seed() uint64 {
 }
 
 func TestNative(t *testing.T) {
+	t.Parallel()
 	ops := operations(t)
 	run(t, harness.Native, ops, max(600, ops/60))
+}
+
+// TestSQL takes turns in the short form.
+func TestSQL(t *testing.T) {
+	t.Parallel()
+	ops := operations(t)
+	for _, kind := range harness.Turn(t, seed(), harness.SQLite, harness.Postgres) {
+		t.Run(string(kind), func(t *testing.T) { run(t, kind, ops, max(600, ops/60)) })
+	}
 }
 
 // TestMemory has no restarts: the memory backend forgets.

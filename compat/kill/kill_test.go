@@ -39,18 +39,28 @@ func keep(t *testing.T, server *harness.Server) {
 	}
 }
 
-func kills(t *testing.T, kind harness.Kind, lives int) {
+func kills(t *testing.T, kind harness.Kind, seed uint64, lives int) {
 	t.Helper()
-	server := harness.Start(t, harness.Options{Kind: kind})
-	r := newRun(server, seedOf(t))
+	options := harness.Options{Kind: kind}
+	var database *harness.PostgresServer
+	if kind == harness.Postgres { // one of its own, for it is killed too
+		database = harness.StartPostgres(t)
+		var err error
+		if options.Database, err = database.CreateDatabase(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := harness.Start(t, options)
+	r := newRun(server, seed)
+	r.database = database
 	for life := range lives {
 		if err := r.live(life); err != nil {
 			keep(t, server)
 			t.Fatalf("life %d of %d: %v", life, lives, err)
 		}
 	}
-	t.Logf("%d kills, %d of starts; %d acknowledged writes, revision %d, compacted %d, %d leases", lives, r.aborts, r.calls,
-		r.model.revision, r.model.compacted, len(r.leases))
+	t.Logf("%d kills, %d of starts, %d of the database; %d acknowledged writes, revision %d, compacted %d, %d leases", lives,
+		r.aborts, r.crashes, r.calls, r.model.revision, r.model.compacted, len(r.leases))
 	if r.calls < lives*10 {
 		t.Fatalf("only %d writes in %d lives: not under load", r.calls, lives)
 	}
@@ -61,11 +71,24 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	if harness.Proving() {
 		lives = 300
 	}
-	kills(t, harness.Native, lives)
+	kills(t, harness.Native, seedOf(t), lives)
+}
+
+// TestSQL does the same on the logs in SQL, which take turns in the short form. The database is killed
+// with the server, before it or after it.
+func TestSQL(t *testing.T) {
+	lives := 12
+	if harness.Proving() {
+		lives = 300
+	}
+	seed := seedOf(t)
+	for _, kind := range harness.Turn(t, seed, harness.SQLite, harness.Postgres) {
+		t.Run(string(kind), func(t *testing.T) { kills(t, kind, seed, lives) })
+	}
 }
 
 // The checks themselves are checked: they accept what etcd does, and refuse each kind of damage.
-func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, 3) }
+func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, seedOf(t), 3) }
 
 // revisions of a put: the key's first, this one, and how many there are.
 type revisions struct{ create, mod, version int64 }

@@ -40,6 +40,8 @@ type run struct {
 	calls     int
 	compactAt int64 // what this life's compaction asks for
 	aborts    int   // starts that were killed before they were ready
+	database  *harness.PostgresServer
+	crashes   int // of the database
 }
 
 func newRun(server *harness.Server, seed uint64) *run {
@@ -116,9 +118,27 @@ func (r *run) load(life int, l *ledger, compacting bool) error {
 	}
 	time.Sleep(time.Duration(r.random.Int64N(int64(longestLife))))
 	dying.Store(true)
-	r.server.Kill()
+	err := r.end()
 	group.Wait()
-	return nil
+	return err
+}
+
+// end kills the server, and in one life of two its database: at the same moment, or a little before.
+func (r *run) end() error {
+	if r.database == nil || r.random.IntN(2) == 0 {
+		r.server.Kill()
+		return nil
+	}
+	r.crashes++
+	if r.random.IntN(2) == 0 {
+		r.database.Kill()
+		time.Sleep(time.Duration(r.random.IntN(50)) * time.Millisecond)
+		r.server.Kill()
+	} else {
+		r.server.Kill()
+		r.database.Kill()
+	}
+	return r.database.Start()
 }
 
 // startAgain starts the killed server; some starts are killed half way, too.

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"testing"
+	"time"
 
 	"keelson/compat/harness"
 )
@@ -18,12 +19,12 @@ var full = amount{custom: 50, each: 40, events: 500, kills: 20}
 
 // scenario does everything on one store: objects of all kinds, the API server restarted on the full
 // store, and the store killed under load.
-func scenario(t *testing.T, short amount, files *harness.TLS) {
+func scenario(t *testing.T, short amount, options harness.Options) {
 	of := short
 	if harness.Proving() {
 		of = full
 	}
-	s := newSuite(t, of.custom, files)
+	s := newSuite(t, of.custom, options)
 	s.watchAll()
 	s.namespaceLife()
 	seeGone := s.mortalEvents(of.events)
@@ -41,7 +42,19 @@ func scenario(t *testing.T, short amount, files *harness.TLS) {
 }
 
 func TestPlaintext(t *testing.T) {
-	scenario(t, amount{custom: 5, each: 40, events: 60, kills: 3}, nil)
+	scenario(t, amount{custom: 5, each: 40, events: 60, kills: 3}, harness.Options{Kind: harness.Native})
+}
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// TestSQL does the same on the logs in SQL, which take turns in the short form.
+func TestSQL(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	for _, kind := range harness.Turn(t, seed, harness.SQLite, harness.Postgres) {
+		t.Run(string(kind), func(t *testing.T) {
+			scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, harness.Options{Kind: kind})
+		})
+	}
 }
 
 // TestTLS does the same over TLS with client certificates.
@@ -51,5 +64,5 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	files.ClientAuth = true
-	scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, files)
+	scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, harness.Options{Kind: harness.Native, TLS: files})
 }

@@ -39,10 +39,9 @@ type suite struct {
 }
 
 // newSuite starts everything and makes namespaces and custom kinds.
-func newSuite(t *testing.T, customKinds int, files *harness.TLS) *suite {
+func newSuite(t *testing.T, customKinds int, options harness.Options) *suite {
 	t.Helper()
 	s := &suite{t: t, book: newBook()}
-	options := harness.Options{Kind: harness.Native, TLS: files}
 	s.store = harness.Start(t, options)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.ctx = ctx

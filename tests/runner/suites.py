@@ -17,12 +17,14 @@ class Suite:
 
 SUITES = [
     Suite("unit", "ctest"),
+    Suite("harness", "go", "harness", ("etcd",)),
     Suite("conformance", "go", "conformance", ("etcd",)),
     Suite("differential", "go", "differential", ("etcd",), {"KEELSON_PROVE": "1"}),
     Suite("etcdctl", "go", "etcdctl", ("etcd", "etcdctl", "etcdutl"), {"KEELSON_PROVE": "1"}),
     Suite("metrics", "go", "metrics", ("etcd",)),
     Suite("interop", "go", "interop", (), {"KEELSON_PROVE": "1"}),
     Suite("kill", "go", "kill", (), {"KEELSON_PROVE": "1"}),
+    Suite("sql", "go", "sql", (), {"KEELSON_PROVE": "1"}),
     Suite("watchmem", "go", "watchmem", (), {"KEELSON_PROVE": "1"}),
     Suite("kube", "go", "kube", ("kube-apiserver",), {"KEELSON_PROVE": "1"}),
     Suite("fuzz", "fuzz"),
