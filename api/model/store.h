@@ -148,7 +148,7 @@ class Store {
   // kRequestTooManyRequests are decided here.
   virtual void propose(Command command, base::Done<Reply> done) = 0;
 
-  // --- leases (local: never in the log on a Raft backend) ---
+  // --- leases (local where there is a leader; without one, renewals go through the log) ---
   // Renews; remaining_ttl -1 and no error when the lease does not exist.
   virtual void lease_keep_alive(LeaseId id, base::Done<LeaseReply> done) = 0;
   virtual void lease_time_to_live(LeaseId id, bool keys, base::Done<LeaseReply> done) = 0;

@@ -239,13 +239,20 @@ void ReplicatedStore::lease_time_to_live(LeaseId id, bool keys,
     reply.error = stopped_ ? model::Error::kStopped : model::Error::kNoLeader;
     return std::move(done)(std::move(reply));
   }
-  {
-    EngineSlot::Reading engine = slot_.read();
-    reply.revision = engine->revision();
-    reply.term = engine->applied_term();
-    reply.lease = engine->lease_info(id, keys, parts_.clock.now());
-  }
-  std::move(done)(std::move(reply));
+  auto answer = [this, id, keys, done = std::move(done)](model::Error error) mutable {
+    model::LeaseReply found;
+    found.error = error;
+    if (error == model::Error::kNone) {
+      EngineSlot::Reading engine = slot_.read();
+      found.revision = engine->revision();
+      found.term = engine->applied_term();
+      found.lease = engine->lease_info(id, keys, parts_.clock.now());
+    }
+    std::move(done)(std::move(found));
+  };
+  // The leader knows every lease. An equal of others may not have seen yet what they have granted.
+  if (!leaderless_) return std::move(answer)(model::Error::kNone);
+  after_barrier(std::move(answer), false);
 }
 
 // --- maintenance ---

@@ -6,6 +6,7 @@
 
 #include "api/base/check.h"
 #include "backends/engine/command_codec.h"
+#include "backends/engine/extensions.h"
 #include "backends/engine/member_json.h"
 #include "backends/native/conf_change_json.h"
 #include "raft/core/codec.h"
@@ -33,6 +34,7 @@ void read_command(std::string_view bytes) {
   std::string first, second;
   engine::encode_command(once, 1, first);
   KEELSON_CHECK(engine::decode_command(first, twice), "what was written is read");
+  KEELSON_CHECK(engine::is_extension(once) == engine::is_extension(twice), "of the same kind");
   engine::encode_command(twice, 1, second);
   KEELSON_CHECK(first == second, "and is the same");
 }

@@ -31,6 +31,7 @@ PARSERS = (
     "api/base/wire.h",
     "api/model/kv_codec.cc",
     "backends/engine/command_codec.cc",
+    "backends/engine/extensions.cc",
     # The write-ahead log.
     "raft/core/codec.cc",
     "raft/wal/record.cc",

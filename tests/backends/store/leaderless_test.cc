@@ -232,6 +232,17 @@ TEST_F(LeaderlessTest, AProcessThatLagsCannotEndARenewedLease) {
   expect_equal();
 }
 
+TEST_F(LeaderlessTest, ALeaseIsKnownEverywhereOnceItIsGranted) {
+  start();
+  b.log.lag();
+  ASSERT_EQ(a.grant(5, 10), Error::kNone);
+  Awaited<model::LeaseReply> asked;
+  b.harness.store().lease_time_to_live(5, false, asked.done());
+  EXPECT_FALSE(asked.ready());
+  b.log.go_on();
+  EXPECT_EQ(asked.get().lease.remaining_ttl, 10);
+}
+
 TEST_F(LeaderlessTest, AKeepAliveOfNoLeaseIsAnsweredAsEtcdDoes) {
   start();
   model::LeaseReply reply = a.keep_alive(77);
