@@ -208,6 +208,66 @@ func (p *PostgresServer) Restart() error {
 	return p.Start()
 }
 
+// Backup stops it, copies its files and starts it again; Restore puts them back in the same way, as after
+// a failover to a copy that lacks the last commits.
+func (p *PostgresServer) Backup() error {
+	if err := p.Stop(); err != nil {
+		return err
+	}
+	if err := p.copyFiles(p.data(), p.backup()); err != nil {
+		return err
+	}
+	return p.Start()
+}
+
+// Restore goes back to the last Backup.
+func (p *PostgresServer) Restore() error {
+	if err := p.Stop(); err != nil {
+		return err
+	}
+	if err := p.copyFiles(p.backup(), p.data()); err != nil {
+		return err
+	}
+	return p.Start()
+}
+
+func (p *PostgresServer) backup() string { return filepath.Join(p.Folder, "backup") }
+
+// copyFiles keeps owners and rights.
+func (p *PostgresServer) copyFiles(from, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("harness: cp: %w: %s", err, out)
+	}
+	return nil
+}
+
+// Dump gives a schema of a database as SQL text, and Load runs such text as the owner.
+func (p *PostgresServer) Dump(database, schema string) (string, error) {
+	dump, err := pgTool("pg_dump")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command(dump, "--schema="+schema, p.URL(database)).Output()
+	return string(out), err
+}
+
+// Load replaces the schema by what Dump gave.
+func (p *PostgresServer) Load(database, schema, text string) error {
+	psql, err := pgTool("psql")
+	if err != nil {
+		return err
+	}
+	command := exec.Command(psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-d", p.URL(database), "-f", "-")
+	command.Stdin = strings.NewReader("DROP SCHEMA " + schema + " CASCADE;\n" + text)
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("harness: psql: %w: %s", err, out)
+	}
+	return nil
+}
+
 // Remove ends it and removes its folder.
 func (p *PostgresServer) Remove() {
 	p.Kill()

@@ -63,7 +63,8 @@ def run_go(suite, mode):
     if mode == "prove":
         env.update(suite.prove)
         limit = suite.prove_timeout
-    command = go_command(["go", "test", "-json", "-count=1", f"-timeout={limit}s",
+    parallel = [f"-parallel={suite.parallel}"] if suite.parallel else []
+    command = go_command(["go", "test", "-json", "-count=1", f"-timeout={limit}s", *parallel,
                           f"./{suite.package}/..."])
     run = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     lines = run.stdout.readlines()
