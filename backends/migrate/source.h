@@ -1,0 +1,39 @@
+// Where a state comes from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "backends/migrate/endpoint.h"
+#include "backends/migrate/parts.h"
+#include "backends/migrate/state.h"
+
+namespace keelson::migrate {
+
+// One thread. Holds what keeps others out of the store for as long as it lives.
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Looks whether the store is there and at rest. "" or a sentence for the operator.
+  virtual std::string open() = 0;
+  // Its log has no leader; see State.
+  virtual bool leaderless() const { return false; }
+  // Fills an empty state. REQUIRES: open() returned "".
+  virtual std::string load(State& state) = 0;
+};
+
+struct SourceOptions {
+  bool skip_hash_check = false;  // of a database file without its digest
+  std::string postgres_schema = "keelson";
+};
+
+// Takes the snapshot of a running server into `file`. "" or why there is none.
+using FetchSnapshot = std::function<std::string(const std::string& endpoint, base::File& file)>;
+
+std::unique_ptr<Source> make_snapshot_source(const std::string& file, bool skip_hash_check,
+                                             const Parts& parts);
+std::unique_ptr<Source> make_sql_source(const Endpoint& from, const std::string& schema,
+                                        const Parts& parts);
+
+}  // namespace keelson::migrate
