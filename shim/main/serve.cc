@@ -1,5 +1,7 @@
 #include "shim/main/serve.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "api/base/bytes.h"
@@ -24,7 +26,8 @@ namespace keelson::main {
 namespace {
 constexpr base::Duration kReadyTimeout = std::chrono::seconds(60);
 
-store::StoreOptions store_options(const ServeOptions& options, const ChosenLog& log) {
+store::StoreOptions store_options(const ServeOptions& options, const ChosenLog& log,
+                                  base::Logger& logger) {
   store::StoreOptions out;
   out.name = options.name;
   out.client_urls = options.client_urls;
@@ -35,6 +38,11 @@ store::StoreOptions store_options(const ServeOptions& options, const ChosenLog& 
   out.memory_refuse_bytes = options.memory_refuse_bytes;
   out.slow_apply = options.slow_apply;
   out.open_snapshot = log.open_snapshot;
+  // Nothing may be applied or answered any more, and the thread that says so cannot end the rest.
+  out.fatal = [&logger](const std::string& sentence) {
+    KEELSON_LOG(logger, kFatal, "cannot go on applying the log", {"error", sentence});
+    _exit(1);
+  };
   out.answer_batch = [](absl::FunctionRef<void()> answers) {
     transport::AnswerBatch batch;
     answers();
@@ -185,7 +193,7 @@ std::string serve(const ServeOptions& options, const Runtime& runtime, const Lif
   ChosenLog log;
   if (std::string wrong = make_log(options, runtime, log); !wrong.empty()) return wrong;
   auto store = store::make_store(
-      store_options(options, log),
+      store_options(options, log, runtime.logger),
       {*log.log, runtime.clock, runtime.threads, runtime.logger, runtime.metrics});
   auto scope = rpc::make_turn_scope();
   watch::Hub hub({store->store(), store->cluster(), runtime.clock, runtime.random, runtime.metrics,
