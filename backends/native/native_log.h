@@ -62,6 +62,10 @@ class NativeLog final : public backends::Log {
   ~NativeLog() override;
 
   std::string start(backends::LogListener& listener) override;
+  // In place of start(): hands out what start() would and serves nothing. The directory is locked
+  // until the log is destroyed, and stays as it is, but for a torn tail, which is cut as at any
+  // start. "" or a sentence for the operator. REQUIRES: called once, and only destroyed afterwards.
+  std::string read(backends::LogListener& listener);
   void append(std::vector<backends::Proposal> proposals) override;
   // One member needs no round: what was acknowledged is applied already.
   void read_barrier(base::Done<backends::BarrierReply> done) override;
@@ -79,6 +83,8 @@ class NativeLog final : public backends::Log {
   std::string bootstrap();
   std::string lock_segments(std::vector<wal::HeldSegment>& held);
   std::string open_checkpoint(std::unique_ptr<CheckpointFile>& out);
+  std::string recover(std::unique_ptr<CheckpointFile>& checkpoint, wal::Recovered& recovered);
+  std::string hand_out(CheckpointFile* checkpoint, const wal::Recovered& recovered);
   std::string check_identity(const wal::Recovered& recovered);
   static std::string check_history(const wal::Recovered& recovered, Index index, Term term);
   std::string make_dirs();
@@ -120,6 +126,7 @@ class NativeLog final : public backends::Log {
   backends::LogListener* listener_ = nullptr;
   std::unique_ptr<wal::Wal> wal_;              // the log thread's, but for its side calls
   core::HardState state_;                      // likewise
+  std::vector<wal::HeldSegment> held_;         // of read()
   std::unique_ptr<base::File> db_lock_;        // flock on the database file, if there is one
   bool dead_ = false;                          // the log thread's: a write or sync has failed
   std::vector<core::Entry> entries_;           // scratch

@@ -35,32 +35,57 @@ std::string NativeLog::start(backends::LogListener& listener) {
   remove_leftovers();
   warn_of_strays();
   std::unique_ptr<CheckpointFile> checkpoint;
-  if (std::string wrong = open_checkpoint(checkpoint); !wrong.empty()) return wrong;
-  Index file_index = checkpoint ? checkpoint->index() : Index();
   wal::Recovered recovered;
-  std::string wrong = wal::recover(parts_.files, wal_dir(), file_index, recovered);
-  if (wrong.empty()) wrong = check_identity(recovered);
-  if (wrong.empty()) {
-    wrong = check_history(recovered, file_index, checkpoint ? checkpoint->term() : Term());
-  }
+  std::string wrong = recover(checkpoint, recovered);
   if (!wrong.empty()) return wrong;
-  if (recovered.repaired) {
-    KEELSON_LOG(parts_.logger, kWarn, "repaired WAL", {"path", wal_dir()});
-  }
   // Before anything is handed out: what was read is durable when this returns.
   IoError error = wal::Wal::open(parts_.files, wal_options(options_, wal_dir()), recovered,
                                  std::move(held), wal_);
   if (!error.ok()) return error.text();
-  if (checkpoint != nullptr) {
-    listener.on_install(*checkpoint, false);
-    if (!checkpoint->damage().empty()) return checkpoint->damage();
+  if (wrong = hand_out(checkpoint.get(), recovered); !wrong.empty()) return wrong;
+  if (wrong = lead(recovered, checkpoint ? checkpoint->index() : Index()); !wrong.empty()) {
+    return wrong;
   }
-  if (wrong = replay(recovered, file_index); !wrong.empty()) return wrong;
-  if (wrong = lead(recovered, file_index); !wrong.empty()) return wrong;
   running_ = true;
   log_thread_ = parts_.threads.start("log", [this] { run(); });
   checkpoint_thread_ = parts_.threads.start("checkpoint", [this] { run_checkpoints(); });
   return "";
+}
+
+std::string NativeLog::read(backends::LogListener& listener) {
+  listener_ = &listener;
+  if (!parts_.files.exists(wal_dir())) {
+    return "there is no data directory of a server at " + options_.data_dir;
+  }
+  if (std::string wrong = lock_segments(held_); !wrong.empty()) return wrong;
+  std::unique_ptr<CheckpointFile> checkpoint;
+  wal::Recovered recovered;
+  std::string wrong = recover(checkpoint, recovered);
+  return wrong.empty() ? hand_out(checkpoint.get(), recovered) : wrong;
+}
+
+std::string NativeLog::recover(std::unique_ptr<CheckpointFile>& checkpoint,
+                               wal::Recovered& recovered) {
+  std::string wrong = open_checkpoint(checkpoint);
+  if (!wrong.empty()) return wrong;
+  const Index index = checkpoint ? checkpoint->index() : Index();
+  wrong = wal::recover(parts_.files, wal_dir(), index, recovered);
+  if (wrong.empty()) wrong = check_identity(recovered);
+  if (wrong.empty()) {
+    wrong = check_history(recovered, index, checkpoint ? checkpoint->term() : Term());
+  }
+  if (wrong.empty() && recovered.repaired) {
+    KEELSON_LOG(parts_.logger, kWarn, "repaired WAL", {"path", wal_dir()});
+  }
+  return wrong;
+}
+
+// `checkpoint` is null where there is no database file.
+std::string NativeLog::hand_out(CheckpointFile* checkpoint, const wal::Recovered& recovered) {
+  if (checkpoint == nullptr) return replay(recovered, Index());
+  listener_->on_install(*checkpoint, false);
+  if (!checkpoint->damage().empty()) return checkpoint->damage();
+  return replay(recovered, checkpoint->index());
 }
 
 std::string NativeLog::open_directory() {
