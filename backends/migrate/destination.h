@@ -9,6 +9,7 @@
 #include "backends/migrate/endpoint.h"
 #include "backends/migrate/parts.h"
 #include "backends/migrate/state.h"
+#include "backends/native/seed.h"
 
 namespace keelson::migrate {
 
@@ -32,6 +33,9 @@ class Destination {
 };
 
 std::unique_ptr<Destination> make_snapshot_destination(const std::string& file, const Parts& parts);
+std::unique_ptr<Destination> make_native_destination(const std::string& folder,
+                                                     const native::SeedMember& member,
+                                                     const Parts& parts);
 std::unique_ptr<Destination> make_sql_destination(const Endpoint& to, const std::string& schema,
                                                   const Parts& parts);
 

@@ -16,20 +16,6 @@ constexpr std::array<std::pair<std::string_view, Kind>, 7> kKinds = {
      {"kine-postgres", Kind::kKinePostgres},
      {"etcd", Kind::kEtcd}}};
 
-// Of postgres://user:password@host and of password=... in a line of keywords.
-std::string without_password(std::string text) {
-  const size_t host = text.find('@');
-  const size_t begin = text.find("://");
-  if (host != std::string::npos && begin != std::string::npos && begin < host) {
-    const size_t colon = text.find(':', begin + 3);
-    if (colon < host) text.replace(colon + 1, host - colon - 1, "***");
-  }
-  const size_t word = text.find("password=");
-  if (word == std::string::npos) return text;
-  const size_t value = word + 9;
-  return text.replace(value, text.find_first_of("& ", value) - value, "***");
-}
-
 }  // namespace
 
 std::string_view name_of(Kind kind) {
@@ -54,7 +40,7 @@ std::string parse(std::string_view text, Endpoint& out) {
 }
 
 std::string shown(const Endpoint& endpoint) {
-  return std::string(name_of(endpoint.kind)) + ":" + without_password(endpoint.place);
+  return std::string(name_of(endpoint.kind)) + ":" + endpoint.place;
 }
 
 }  // namespace keelson::migrate

@@ -27,7 +27,7 @@ struct Endpoint {
 std::string parse(std::string_view text, Endpoint& out);
 
 std::string_view name_of(Kind kind);
-// For people: the kind and the place, a URL without its password.
+// The kind and the place. Whoever shows it masks passwords.
 std::string shown(const Endpoint& endpoint);
 
 }  // namespace keelson::migrate

@@ -14,6 +14,8 @@ std::unique_ptr<Source> make_source(const Options& options, const Parts& parts) 
   switch (options.from.kind) {
     case Kind::kSnapshot:
       return make_snapshot_source(options.from.place, options.skip_hash_check, parts);
+    case Kind::kNative:
+      return make_native_source(options.from.place, parts);
     case Kind::kSqlite:
     case Kind::kPostgres:
       return make_sql_source(options.from, options.postgres_schema, parts);
@@ -26,6 +28,8 @@ std::unique_ptr<Destination> make_destination(const Options& options, const Part
   switch (options.to.kind) {
     case Kind::kSnapshot:
       return make_snapshot_destination(options.to.place, parts);
+    case Kind::kNative:
+      return make_native_destination(options.to.place, options.member, parts);
     case Kind::kSqlite:
     case Kind::kPostgres:
       return make_sql_destination(options.to, options.postgres_schema, parts);

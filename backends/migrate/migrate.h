@@ -8,6 +8,7 @@
 #include "backends/migrate/parts.h"
 #include "backends/migrate/source.h"
 #include "backends/migrate/state.h"
+#include "backends/native/seed.h"
 
 namespace keelson::migrate {
 
@@ -15,6 +16,7 @@ struct Options {
   Endpoint from, to;
   bool skip_hash_check = false;             // of a database file without its digest
   std::string postgres_schema = "keelson";  // of Keelson's tables, at both ends
+  native::SeedMember member;                // of a new data directory
   int64_t bump_revision = 0;
   bool mark_compacted = false;
   int64_t max_bytes = 0;  // of memory, 0: any; source and destination are held one after the other

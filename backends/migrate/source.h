@@ -23,16 +23,9 @@ class Source {
   virtual std::string load(State& state) = 0;
 };
 
-struct SourceOptions {
-  bool skip_hash_check = false;  // of a database file without its digest
-  std::string postgres_schema = "keelson";
-};
-
-// Takes the snapshot of a running server into `file`. "" or why there is none.
-using FetchSnapshot = std::function<std::string(const std::string& endpoint, base::File& file)>;
-
 std::unique_ptr<Source> make_snapshot_source(const std::string& file, bool skip_hash_check,
                                              const Parts& parts);
+std::unique_ptr<Source> make_native_source(const std::string& folder, const Parts& parts);
 std::unique_ptr<Source> make_sql_source(const Endpoint& from, const std::string& schema,
                                         const Parts& parts);
 

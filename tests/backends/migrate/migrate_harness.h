@@ -62,6 +62,7 @@ struct Workshop {
   std::string migrate(const std::string& from, const std::string& to, migrate::Options& options) {
     options.from = at(from);
     options.to = at(to);
+    options.member = {"m1", {"http://localhost:2380"}, "etcd-cluster"};
     report = {};
     return migrate::migrate(options, parts(), {}, report);
   }

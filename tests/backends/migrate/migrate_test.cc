@@ -1,10 +1,43 @@
 // Stores of one kind into another: what comes out is what went in, by HashKV, leases and revisions.
 #include "backends/migrate/migrate.h"
 
+#include <condition_variable>
+#include <mutex>
+
+#include "backends/native/native_log.h"
 #include "tests/backends/migrate/migrate_harness.h"
 
 namespace keelson::tests {
 namespace {
+
+// Sees the members that a checkpoint holds, and one command.
+class Follower final : public backends::LogListener {
+ public:
+  void on_committed(std::span<const backends::LogEntry> entries) override {
+    std::lock_guard lock(mutex_);
+    for (const backends::LogEntry& entry : entries) seen_ = seen_ || entry.proposal == 1;
+    wake_.notify_all();
+  }
+  void on_failed(std::span<const backends::ProposalId>, backends::AppendFailure) override {}
+  void on_leadership(const backends::Leadership&) override {}
+  void on_install(backends::CheckpointReader& rows, bool) override {
+    engine::Engine engine({});
+    EXPECT_EQ(engine.restore(rows, {}), "");
+    for (const model::Member& member : engine.members()) members.push_back(member.name);
+  }
+  std::unique_ptr<backends::CheckpointSource> checkpoint() override { return nullptr; }
+  void wait_for_command() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return seen_; });
+  }
+
+  std::vector<std::string> members;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool seen_ = false;
+};
 
 class Migrate : public testing::Test {
  protected:
@@ -49,6 +82,48 @@ TEST_F(Migrate, TheLogBehindTheTablesComesAlong) {
     }
     EXPECT_EQ(look_at(shop_, "sqlite:" + name), of_engine(shop_, life.driver.engine));
   }
+}
+
+TEST_F(Migrate, ADataDirectoryIsMadeAndRead) {
+  Life life(new_seed());
+  life.steps(50 + life.below(1500));
+  save_snapshot(shop_, life.driver.engine, "a");
+  const migrate::Fingerprint wanted = of_engine(shop_, life.driver.engine);
+  EXPECT_EQ(shop_.migrate("snapshot:a", "native:n"), "");
+  EXPECT_EQ(shop_.migrate("native:n", "sqlite:s"), "");
+  EXPECT_EQ(shop_.report.source, wanted);
+  EXPECT_EQ(shop_.migrate("sqlite:s", "native:m/below"), "");
+  EXPECT_EQ(look_at(shop_, "native:m/below"), wanted);
+}
+
+// The directory is one that the native log starts on; what it appends afterwards comes along too.
+TEST_F(Migrate, AMadeDirectoryStartsAndGoesOn) {
+  Life life(new_seed());
+  life.steps(200);
+  save_snapshot(shop_, life.driver.engine, "a");
+  EXPECT_EQ(shop_.migrate("snapshot:a", "native:n"), "");
+  const Revision before = life.driver.engine.revision();
+  {
+    native::NativeOptions options;
+    options.data_dir = shop_.path("n");
+    native::NativeLog log(std::move(options), {*shop_.files, shop_.digests, shop_.clock,
+                                               shop_.threads, shop_.logger, shop_.metrics});
+    Follower follower;
+    ASSERT_EQ(log.start(follower), "");
+    std::string bytes;
+    model::PutRequest put;
+    put.key = "later";
+    put.value = "1";
+    engine::encode_command(engine::command(put), 1, bytes);
+    std::vector<backends::Proposal> proposals;
+    proposals.push_back({1, std::move(bytes)});
+    log.append(std::move(proposals));
+    follower.wait_for_command();
+    log.stop();
+    ASSERT_EQ(follower.members.size(), 1u);
+    EXPECT_EQ(follower.members[0], "m1");
+  }
+  EXPECT_EQ(look_at(shop_, "native:n").revision, before + 1);
 }
 
 TEST_F(Migrate, AnEmptyStoreIsAStoreToo) {
