@@ -8,9 +8,11 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "shim/config/config.h"
 #include "shim/config/mask.h"
+#include "shim/main/migrate.h"
 #include "shim/main/options.h"
 #include "shim/main/process_metrics.h"
 #include "shim/main/serve.h"
@@ -189,6 +191,9 @@ int start(int argc, char** argv) {
 }  // namespace keelson::main
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "migrate") {
+    return keelson::main::migrate_command({argv + 2, argv + argc});
+  }
   int result = keelson::main::start(argc, argv);
   std::fflush(stdout);
   if (result < 0) keelson::os::Signals::die_by(-result);
