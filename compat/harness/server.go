@@ -223,6 +223,9 @@ func (s *Server) Pid() int { return s.process.command.Process.Pid }
 // Exited is closed once the present process has ended, for whatever reason.
 func (s *Server) Exited() <-chan struct{} { return s.process.done }
 
+// Ending says how the present process ended. REQUIRES: Exited is closed.
+func (s *Server) Ending() string { return s.process.command.ProcessState.String() }
+
 // Log is everything the server has written since its folder was made.
 func (s *Server) Log() string {
 	text, err := os.ReadFile(s.LogFile)

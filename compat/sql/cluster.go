@@ -81,7 +81,7 @@ func (c *cluster) awaitAll() (int64, error) {
 	for _, one := range c.instances {
 		select {
 		case <-one.server.Exited():
-			return 0, fmt.Errorf("instance %d ended by itself:\n%s", one.index, one.server.LogTail(3000))
+			return 0, fmt.Errorf("instance %d ended by itself: %s\n%s", one.index, one.server.Ending(), one.server.LogTail(3000))
 		default:
 		}
 		revision, err := one.await(recovery)

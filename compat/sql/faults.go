@@ -71,6 +71,23 @@ func cutAtCommit(at harness.CutPoint) func(*cluster, *rand.Rand) error {
 	}
 }
 
+// outlive lets appends of all instances wait in the database when their lines are cut: they are carried
+// out later, while their senders have long come back and ask what became of them.
+func outlive(c *cluster, random *rand.Rand) error {
+	held := make(chan error)
+	go func() {
+		_, err := c.postgres.Exec(c.database,
+			"BEGIN; UPDATE keelson.log_head SET seq = seq; SELECT pg_sleep(0.5); ROLLBACK")
+		held <- err
+	}()
+	time.Sleep(200 * time.Millisecond)
+	for _, one := range c.instances {
+		one.proxy.Cut()
+		upTo(random, 50*time.Millisecond)
+	}
+	return <-held
+}
+
 func cutLines(c *cluster, random *rand.Rand) error {
 	for range 1 + random.IntN(3) {
 		one := anyInstance(c, random)
@@ -111,5 +128,5 @@ var faults = map[string][]fault{
 	"database": {{"the database restarts", restartDatabase}, {"the database is killed", killDatabase}},
 	"lines": {{"a line is cut before a commit", cutAtCommit(harness.BeforeCommit)},
 		{"a line is cut after a commit", cutAtCommit(harness.AfterCommit)}, {"lines are cut", cutLines},
-		{"an instance is isolated", isolate}},
+		{"an append outlives its line", outlive}, {"an instance is isolated", isolate}},
 }
