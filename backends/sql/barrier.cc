@@ -102,9 +102,9 @@ bool Barrier::look(backends::BarrierReply& reply) {
       session_->execute(database_.expand(statements::kLook), {&seq, 1}, [&](const Row& row) {
         head.seq = row.integer(0);
         head.next_index = static_cast<uint64_t>(row.integer(1));
-        const std::string_view at_mine = head.seq == mine.seq ? row.bytes(2) : row.bytes(3);
-        // A row that was cut says nothing; the chain of the next one will.
-        same = at_mine == mine.hash || (head.seq > mine.seq && row.null(3));
+        // A row that was cut, or that a database which went back lacks, says nothing.
+        const bool there = head.seq == mine.seq || !row.null(3);
+        same = !there || (head.seq == mine.seq ? row.bytes(2) : row.bytes(3)) == mine.hash;
       });
   if (!error.ok()) {
     session_.reset();
