@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -156,6 +157,23 @@ func (c *cluster) byDump() struct{ save, back func() error } {
 	}
 }
 
+// readOn reads through every instance without end, so that their barriers meet whatever comes.
+func (c *cluster) readOn(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	for _, one := range c.instances {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				call, done := context.WithTimeout(ctx, time.Second)
+				_, _ = one.kv.Range(call, &pb.RangeRequest{Key: []byte("kept/0")})
+				done()
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	return func() { cancel(); group.Wait() }
+}
+
 func goBack(t *testing.T, c *cluster, save, back func() error) {
 	write := func(key string) {
 		t.Helper()
@@ -189,8 +207,11 @@ func goBack(t *testing.T, c *cluster, save, back func() error) {
 			}
 		})
 	}
-	must(t, back())
-	now, err := c.awaitAll()
+	stop := c.readOn(t.Context())
+	err = back()
+	now, err2 := c.awaitAll()
+	stop()
+	must(t, errors.Join(err, err2))
 	must(t, err)
 	ended.Wait()
 	if now >= lost {

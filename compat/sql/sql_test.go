@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,8 @@ import (
 
 	"keelson/compat/harness"
 )
+
+var roundsFlag = flag.Int("rounds", 0, "rounds of each kind of fault (default 10; KEELSON_PROVE raises it)")
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
@@ -106,6 +109,9 @@ func TestLinearizable(t *testing.T) {
 	rounds := 10
 	if harness.Proving() {
 		rounds = 300
+	}
+	if *roundsFlag > 0 {
+		rounds = *roundsFlag
 	}
 	for _, group := range []string{"kills", "pauses", "database", "lines"} {
 		t.Run(group, func(t *testing.T) {
