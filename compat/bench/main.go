@@ -20,22 +20,46 @@ var (
 	rounds = flag.Int("rounds", 0, "rounds of every phase (default 5; 1 with -short)")
 	only   = flag.String("only", "", "regular expression: phases to run; creates of other phases run as needed")
 	folder = flag.String("dir", "", "where the data folders go (default: the temporary folder); a real disk")
+	kine   = flag.Bool("kine", false, "measure the SQL backends against kine 0.16.4 instead")
 	peers  = flag.Bool("etcd-only", false, "measure etcd alone, to hold the loader against another")
 )
 
 // runner holds the samples: phase -> server -> one per round.
 type runner struct {
-	size    sizes
-	root    string
-	kinds   []harness.Kind
-	only    *regexp.Regexp
-	samples map[string]map[string][]sample
+	size       sizes
+	root       string
+	contenders []contender // the peer, and Keelson
+	phases     []phase     // of a round
+	goals      []goal
+	database   *harness.PostgresServer // that both use, if they do
+	only       *regexp.Regexp
+	samples    map[string]map[string][]sample
+}
+
+func newRunner(contenders []contender, phases []phase, goals []goal) *runner {
+	return &runner{contenders: contenders, phases: phases, goals: goals,
+		samples: map[string]map[string][]sample{}, only: regexp.MustCompile(*only)}
 }
 
 func main() {
 	flag.Parse()
-	r := &runner{size: fullSizes(), kinds: []harness.Kind{harness.Etcd, harness.Native},
-		samples: map[string]map[string][]sample{}, only: regexp.MustCompile(*only)}
+	against := againstEtcd
+	if *kine {
+		against = againstKine
+	}
+	met, err := against()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if !met {
+		os.Exit(3)
+	}
+}
+
+func againstEtcd() (bool, error) {
+	r := newRunner(etcdContenders(), roundPhases(), etcdGoals)
+	r.size = fullSizes()
 	if *short {
 		r.size = shortSizes()
 	}
@@ -43,15 +67,12 @@ func main() {
 		r.size.rounds, r.size.pauseTimes = *rounds, *rounds
 	}
 	if *peers {
-		r.kinds = r.kinds[:1]
+		r.contenders = r.contenders[:1]
 	}
 	if err := r.all(); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return false, err
 	}
-	if !r.report(os.Stdout) {
-		os.Exit(3)
-	}
+	return r.report(os.Stdout), nil
 }
 
 func (r *runner) all() error {
@@ -61,12 +82,8 @@ func (r *runner) all() error {
 	}
 	defer os.RemoveAll(root)
 	r.root = root
-	start := time.Now()
-	for round := range r.size.rounds {
-		progress("round %d of %d (%.0f s so far)", round+1, r.size.rounds, time.Since(start).Seconds())
-		if err := r.round(); err != nil {
-			return err
-		}
+	if err := r.allRounds(); err != nil {
+		return err
 	}
 	if err := r.loaded("large list", r.size.large, r.size.rounds, largeList); err != nil {
 		return err
@@ -75,6 +92,17 @@ func (r *runner) all() error {
 		return err
 	}
 	return r.loaded("compaction", 0, r.size.pauseTimes, pausing)
+}
+
+func (r *runner) allRounds() error {
+	start := time.Now()
+	for round := range r.size.rounds {
+		progress("round %d of %d (%.0f s so far)", round+1, r.size.rounds, time.Since(start).Seconds())
+		if err := r.round(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func progress(format string, arguments ...any) {
@@ -89,8 +117,8 @@ func (r *runner) open() ([]*target, func(), error) {
 			t.close()
 		}
 	}
-	for _, kind := range r.kinds {
-		t, err := openTarget(kind, r.root, objectSize)
+	for _, c := range r.contenders {
+		t, err := openTarget(c, r.root, objectSize)
 		if err != nil {
 			end()
 			return nil, nil, err
@@ -102,7 +130,7 @@ func (r *runner) open() ([]*target, func(), error) {
 
 func (r *runner) measure(p phase, targets []*target) error {
 	for _, t := range targets {
-		s, err := p.run(t, r.size)
+		s, err := r.sampled(p, t)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -116,6 +144,24 @@ func (r *runner) measure(p phase, targets []*target) error {
 	return nil
 }
 
+// sampled runs a phase, with the time of the database that it uses.
+func (r *runner) sampled(p phase, t *target) (sample, error) {
+	if r.database == nil {
+		return p.run(t, r.size)
+	}
+	before, err := r.database.CPU()
+	if err != nil {
+		return sample{}, err
+	}
+	s, err := p.run(t, r.size)
+	if err != nil {
+		return s, err
+	}
+	after, err := r.database.CPU()
+	s.database = after - before
+	return s, err
+}
+
 func remarks(s sample) string {
 	text := ""
 	if s.whole > 0 {
@@ -123,6 +169,9 @@ func remarks(s sample) string {
 	}
 	if s.beside > 0 {
 		text += fmt.Sprintf(", beside %.0f/s", s.beside)
+	}
+	if s.database > 0 {
+		text += fmt.Sprintf(", %.2f us of the database's CPU each", s.databaseMicro())
 	}
 	if s.ended > 0 {
 		text += fmt.Sprintf(", %d threads ended: their time is missing", s.ended)
@@ -138,12 +187,12 @@ func (r *runner) wanted(name string) bool { return r.only.MatchString(name) }
 func (r *runner) round() error {
 	var chosen []phase
 	needed := map[string]bool{}
-	for _, p := range roundPhases() {
+	for _, p := range r.phases {
 		if r.wanted(p.name) {
 			needed[p.name], needed[needs[p.name]] = true, true
 		}
 	}
-	for _, p := range roundPhases() {
+	for _, p := range r.phases {
 		if needed[p.name] {
 			chosen = append(chosen, p)
 		}

@@ -21,6 +21,8 @@ type sample struct {
 	worst   float64
 	whole   float64 // cpu before another load's own cost was taken off it; 0: nothing was
 	beside  float64 // operations per second of another load
+	// CPU seconds of the database server under it
+	database float64
 	// Of compactions: slices of removal, and those of more than a millisecond.
 	slices, longSlices float64
 	ended              int // threads that ended during the phase, whose time is lost
@@ -28,6 +30,8 @@ type sample struct {
 
 func (s sample) rate() float64     { return s.ops / s.seconds }
 func (s sample) cpuMicro() float64 { return s.cpu * 1e6 / s.ops }
+
+func (s sample) databaseMicro() float64 { return s.database * 1e6 / s.ops }
 
 // threadTimes gives each thread's nanoseconds on a processor, by the scheduler's own count.
 func threadTimes(pid int) (map[string]int64, error) {

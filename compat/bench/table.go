@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// goal is one line of the table: a figure of a phase, as a ratio of Keelson's to etcd's.
+// goal is one line of the table: a figure of a phase, as a ratio of Keelson's to the peer's.
 type goal struct {
 	phase   string
 	what    string // the operation and the figure, for the reader
@@ -21,9 +21,7 @@ func p50Of(s sample) float64   { return s.p50 }
 func worstOf(s sample) float64 { return s.worst }
 func rssOf(s sample) float64   { return s.rss }
 
-var servers = []string{"etcd", "keelson"}
-
-var goals = []goal{
+var etcdGoals = []goal{
 	{"create", "create: CPU us", cpuOf, .25, false},
 	{"create", "create: per second", rateOf, 1.6, true},
 	{"update", "update: CPU us", cpuOf, .25, false},
@@ -62,34 +60,48 @@ func verdict(met bool) string {
 // report prints the table and tells whether every goal in it was met.
 func (r *runner) report(to io.Writer) bool {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(table, "figure\tetcd ops/s\tp50 ms\tp99 ms\tetcd\tkeelson ops/s\tp50 ms\tp99 ms\tkeelson\tratio\tgoal\t\t")
+	_, _ = fmt.Fprint(table, "figure\t")
+	for _, c := range r.contenders {
+		_, _ = fmt.Fprintf(table, "%s ops/s\tp50 ms\tp99 ms\t", c.name)
+		if r.database != nil {
+			_, _ = fmt.Fprint(table, "database us\t")
+		}
+		_, _ = fmt.Fprintf(table, "%s\t", c.name)
+	}
+	_, _ = fmt.Fprintln(table, "ratio\tgoal\t\t")
 	good := true
-	for _, g := range goals {
-		if len(r.samples[g.phase]["etcd"]) == 0 {
+	for _, g := range r.goals {
+		if len(r.samples[g.phase][r.contenders[0].name]) == 0 {
 			continue
 		}
 		_, _ = fmt.Fprintf(table, "%s\t", g.what)
-		for _, server := range servers {
-			if len(r.samples[g.phase][server]) == 0 {
-				continue
-			}
-			_, _ = fmt.Fprintf(table, "%.0f\t%.2f\t%.2f\t%.2f\t", r.medianOf(g.phase, server, rateOf),
-				r.medianOf(g.phase, server, p50Of), r.medianOf(g.phase, server, p99Of), r.medianOf(g.phase, server, g.figure))
-		}
-		if len(r.samples[g.phase]["keelson"]) == 0 {
-			_, _ = fmt.Fprintln(table)
-			continue
-		}
-		ratio := r.medianOf(g.phase, "keelson", g.figure) / r.medianOf(g.phase, "etcd", g.figure)
-		met, sign := ratio <= g.limit, "<="
-		if g.atLeast {
-			met, sign = ratio >= g.limit, ">="
-		}
+		met := r.reportGoal(table, g)
 		good = good && met
-		_, _ = fmt.Fprintf(table, "%.3f\t%s %.2f\t%s\t\n", ratio, sign, g.limit, verdict(met))
 	}
 	_ = table.Flush()
 	return r.reportPause(to) && good
+}
+
+func (r *runner) reportGoal(table io.Writer, g goal) bool {
+	for _, c := range r.contenders {
+		of := func(figure func(sample) float64) float64 { return r.medianOf(g.phase, c.name, figure) }
+		_, _ = fmt.Fprintf(table, "%.0f\t%.2f\t%.2f\t", of(rateOf), of(p50Of), of(p99Of))
+		if r.database != nil {
+			_, _ = fmt.Fprintf(table, "%.1f\t", of(sample.databaseMicro))
+		}
+		_, _ = fmt.Fprintf(table, "%.2f\t", of(g.figure))
+	}
+	if len(r.contenders) < 2 {
+		_, _ = fmt.Fprintln(table)
+		return true
+	}
+	ratio := r.medianOf(g.phase, r.contenders[1].name, g.figure) / r.medianOf(g.phase, r.contenders[0].name, g.figure)
+	met, sign := ratio <= g.limit, "<="
+	if g.atLeast {
+		met, sign = ratio >= g.limit, ">="
+	}
+	_, _ = fmt.Fprintf(table, "%.3f\t%s %.2f\t%s\t\n", ratio, sign, g.limit, verdict(met))
+	return met
 }
 
 func p99Of(s sample) float64 { return s.p99 }
@@ -98,7 +110,8 @@ func p99Of(s sample) float64 { return s.p99 }
 func (r *runner) reportPause(to io.Writer) bool {
 	const limit = 1.5
 	good := true
-	for _, server := range servers {
+	for _, c := range r.contenders {
+		server := c.name
 		samples := r.samples["compaction"][server]
 		if len(samples) == 0 {
 			continue

@@ -23,9 +23,19 @@ const (
 	callTimeout = time.Minute
 )
 
+// contender is a server that is measured.
+type contender struct {
+	name     string // in the table
+	options  harness.Options
+	database func() (string, error) // makes the URL of an empty database; nil where none is asked for
+}
+
 // etcd's only flag beside those of the harness: its default quota of 2 GiB would end the larger phases.
-var serverFlags = map[harness.Kind][]string{
-	harness.Etcd: {"--quota-backend-bytes=8589934592"},
+func etcdContenders() []contender {
+	return []contender{
+		{"etcd", harness.Options{Kind: harness.Etcd, Flags: []string{"--quota-backend-bytes=8589934592"}}, nil},
+		{"keelson", harness.Options{Kind: harness.Native}, nil},
+	}
 }
 
 // target is one server under load with the connections to it.
@@ -38,14 +48,19 @@ type target struct {
 }
 
 // openTarget starts a fresh server in a folder of its own below `root`.
-func openTarget(kind harness.Kind, root string, size int) (*target, error) {
-	folder, err := os.MkdirTemp(root, string(kind)+"-")
+func openTarget(c contender, root string, size int) (*target, error) {
+	folder, err := os.MkdirTemp(root, string(c.options.Kind)+"-")
 	if err != nil {
 		return nil, err
 	}
-	server, err := harness.New(harness.Options{
-		Kind: kind, Dir: folder, Flags: serverFlags[kind], ReadyTimeout: 2 * time.Minute,
-	})
+	options := c.options
+	options.Dir, options.ReadyTimeout = folder, 2*time.Minute
+	if c.database != nil {
+		if options.Database, err = c.database(); err != nil {
+			return nil, err
+		}
+	}
+	server, err := harness.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +68,7 @@ func openTarget(kind harness.Kind, root string, size int) (*target, error) {
 	for i := range value {
 		value[i] = byte(rand.Uint32())
 	}
-	t := &target{name: string(kind), server: server, objects: map[string][]int64{}, value: string(value)}
-	if kind != harness.Etcd {
-		t.name = "keelson"
-	}
+	t := &target{name: c.name, server: server, objects: map[string][]int64{}, value: string(value)}
 	return t, t.connect()
 }
 
@@ -127,10 +139,13 @@ func drive(concurrency, n int, call func(ctx context.Context, caller, i int) err
 func (t *target) swap(ctx context.Context, caller int, prefix string, i int) error {
 	key := objectKey(prefix, i)
 	seen := &t.objects[prefix][i]
-	answer, err := t.client(caller).Txn(ctx).
+	txn := t.client(caller).Txn(ctx).
 		If(clientv3.Compare(clientv3.ModRevision(key), "=", *seen)).
-		Then(clientv3.OpPut(key, t.value)).
-		Else(clientv3.OpGet(key)).Commit()
+		Then(clientv3.OpPut(key, t.value))
+	if *seen != 0 {
+		txn = txn.Else(clientv3.OpGet(key))
+	}
+	answer, err := txn.Commit()
 	if err != nil {
 		return err
 	}

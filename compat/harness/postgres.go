@@ -164,6 +164,30 @@ func (p *PostgresServer) all() []int {
 	return out
 }
 
+// CPU is the seconds that the running processes of the database have spent on a processor. What a
+// process that ended has spent is not in it.
+func (p *PostgresServer) CPU() (float64, error) {
+	pid := p.process.command.Process.Pid
+	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0, err
+	}
+	var total float64
+	for _, process := range append(strings.Fields(string(listed)), strconv.Itoa(pid)) {
+		text, err := os.ReadFile("/proc/" + process + "/schedstat")
+		if err != nil {
+			continue // it ended between the listing and the reading
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		spent, err := strconv.ParseFloat(first, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += spent / 1e9
+	}
+	return total, nil
+}
+
 func (p *PostgresServer) signalAll(signal syscall.Signal) {
 	for _, pid := range p.all() {
 		_ = syscall.Kill(pid, signal)

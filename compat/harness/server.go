@@ -35,6 +35,8 @@ const (
 	// Hostile is Keelson on the hostile log of the tests (tests/hostile): it does all that a log may
 	// do and no client may notice, by the seed in KEELSON_SEED. It keeps what it has at a restart.
 	Hostile Kind = "hostile"
+	// Kine is the peer on SQL, kine 0.16.4; Options.Database is its endpoint.
+	Kine Kind = "kine"
 	// GRPC is Memory with gRPC C++ as its front end in place of our transport: plaintext, no HTTP.
 	GRPC Kind = "grpc"
 )
@@ -48,7 +50,7 @@ type Options struct {
 	TLS   *TLS     // https for clients when set
 	// Name is the member's; default "default".
 	Name string
-	// Database is the URL of Postgres.
+	// Database is the URL of Postgres, the endpoint of Kine.
 	Database string
 	// Binary overrides the path (another build of Keelson).
 	Binary string
@@ -70,6 +72,13 @@ type Server struct {
 }
 
 const readyLine = "ready to serve client requests"
+
+func (s *Server) readyLine() string {
+	if s.Kind == Kine {
+		return "Kine available at"
+	}
+	return readyLine
+}
 
 // New picks ports and folders and starts the server; it returns once the server says it is ready.
 func New(options Options) (*Server, error) {
@@ -127,6 +136,8 @@ func serverBinary(kind Kind) (string, error) {
 	switch kind {
 	case Etcd:
 		return Tool("etcd")
+	case Kine:
+		return Tool("kine")
 	case Hostile:
 		return TestBinary("tests/hostile/hostile_server")
 	case GRPC:
@@ -137,6 +148,10 @@ func serverBinary(kind Kind) (string, error) {
 }
 
 func (s *Server) arguments() []string {
+	if s.Kind == Kine {
+		return append([]string{"--endpoint=" + s.Database, "--listen-address=" + s.Address(),
+			"--metrics-bind-address=0"}, s.Flags...)
+	}
 	out := []string{
 		"--name=" + s.Name, "--data-dir=" + s.DataDir,
 		"--listen-client-urls=" + s.ClientURL, "--advertise-client-urls=" + s.ClientURL,
@@ -173,7 +188,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	s.process = p
-	if err := p.waitFor(readyLine, s.ReadyTimeout); err != nil {
+	if err := p.waitFor(s.readyLine(), s.ReadyTimeout); err != nil {
 		s.Kill()
 		return fmt.Errorf("harness: %s: %w\n%s", s.Kind, err, s.LogTail(4000))
 	}

@@ -117,7 +117,7 @@ def run_suites(mode, chosen):
 
 def bench(arguments):
     build_release()
-    build_tools(("etcd",))
+    build_tools(("kine",) if "-kine" in arguments or "--kine" in arguments else ("etcd",))
     env = dict(os.environ, KEELSON_BIN=str(BUILD / "keelson"), KEELSON_TOOLS=str(COMPAT / "bin"))
     return subprocess.run(go_command(["go", "run", "./bench", *arguments]), cwd=ROOT, env=env).returncode
 
