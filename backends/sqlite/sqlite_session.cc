@@ -54,19 +54,26 @@ int bind(sqlite3_stmt* statement, int at, const Param& param) {
 
 SqlError SqliteSession::open(const std::string& path, Shared shared,
                              std::unique_ptr<sql::Session>& out) {
+  // auto_vacuum only takes effect before the first table. Checkpoints of SQLite's own WAL are made
+  // by tidy(); the automatic ones bound it should that fall behind.
+  constexpr std::string_view kPragmas[] = {
+      "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+      "PRAGMA wal_autocheckpoint = 4000", "PRAGMA journal_size_limit = 16777216"};
+  return open(path, shared, {.statements = kPragmas}, out);
+}
+
+SqlError SqliteSession::open(const std::string& path, Shared shared, const Setup& setup,
+                             std::unique_ptr<sql::Session>& out) {
   sqlite3* handle = nullptr;
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, kFlags, nullptr);
+  const int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (setup.create ? SQLITE_OPEN_CREATE : 0);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   std::unique_ptr<SqliteSession> session(new SqliteSession(handle, shared));
   if (code != SQLITE_OK) {
     return {Failure::kLost, "cannot open the database " + path + ": " + sqlite3_errstr(code)};
   }
-  sqlite3_busy_timeout(handle, 10'000);
-  // auto_vacuum only takes effect before the first table. Checkpoints of SQLite's own WAL are made
-  // by tidy(); the automatic ones bound it should that fall behind.
-  for (std::string_view pragma : {"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL",
-                                  "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 4000",
-                                  "PRAGMA journal_size_limit = 16777216"}) {
+  sqlite3_busy_timeout(handle, setup.busy_milliseconds);
+  for (std::string_view pragma : setup.statements) {
     if (SqlError error = session->execute(pragma); !error.ok()) {
       return {error.failure, "cannot open the database " + path + ": " + error.text};
     }

@@ -24,6 +24,14 @@ class SqliteSession final : public sql::Session {
   };
   static sql::SqlError open(const std::string& path, Shared shared,
                             std::unique_ptr<sql::Session>& out);
+  // How a connection to a file of another program's begins.
+  struct Setup {
+    std::span<const std::string_view> statements;  // PRAGMAs, in this order
+    int busy_milliseconds = 10'000;                // how long another's lock is waited for
+    bool create = true;
+  };
+  static sql::SqlError open(const std::string& path, Shared shared, const Setup& setup,
+                            std::unique_ptr<sql::Session>& out);
   ~SqliteSession() override;
 
   using sql::Session::execute;
