@@ -26,6 +26,8 @@ class Destination {
     out = state.fingerprint();
     return "";
   }
+  // What the operator should know of it, "" if nothing.
+  virtual std::string note() const { return ""; }
   virtual std::string write(const State& state, const ProgressFn& progress) = 0;
   // Fills an empty state from what write() left.
   virtual std::string read_back(State& state) = 0;
@@ -38,5 +40,6 @@ std::unique_ptr<Destination> make_native_destination(const std::string& folder,
                                                      const Parts& parts);
 std::unique_ptr<Destination> make_sql_destination(const Endpoint& to, const std::string& schema,
                                                   const Parts& parts);
+std::unique_ptr<Destination> make_kine_destination(const Endpoint& to, const Parts& parts);
 
 }  // namespace keelson::migrate

@@ -19,6 +19,9 @@ std::unique_ptr<Source> make_source(const Options& options, const Parts& parts) 
     case Kind::kSqlite:
     case Kind::kPostgres:
       return make_sql_source(options.from, options.postgres_schema, parts);
+    case Kind::kKineSqlite:
+    case Kind::kKinePostgres:
+      return make_kine_source(options.from, parts);
     default:
       return nullptr;
   }
@@ -33,6 +36,9 @@ std::unique_ptr<Destination> make_destination(const Options& options, const Part
     case Kind::kSqlite:
     case Kind::kPostgres:
       return make_sql_destination(options.to, options.postgres_schema, parts);
+    case Kind::kKineSqlite:
+    case Kind::kKinePostgres:
+      return make_kine_destination(options.to, parts);
     default:
       return nullptr;
   }
@@ -54,6 +60,9 @@ class Migration {
     std::unique_ptr<State> state;
     if (wrong.empty()) wrong = load(state);
     if (wrong.empty()) wrong = destination_->expect(*state, report_.destination);
+    if (wrong.empty() && !destination_->note().empty()) {
+      report_.notes.push_back(destination_->note());
+    }
     if (wrong.empty()) wrong = destination_->write(*state, progress_);
     state.reset();  // one state in memory at a time
     if (wrong.empty()) wrong = verify();

@@ -28,5 +28,6 @@ std::unique_ptr<Source> make_snapshot_source(const std::string& file, bool skip_
 std::unique_ptr<Source> make_native_source(const std::string& folder, const Parts& parts);
 std::unique_ptr<Source> make_sql_source(const Endpoint& from, const std::string& schema,
                                         const Parts& parts);
+std::unique_ptr<Source> make_kine_source(const Endpoint& from, const Parts& parts);
 
 }  // namespace keelson::migrate

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "api/base/bytes.h"
 #include "api/base/digest.h"
 #include "backends/engine/command_codec.h"
 #include "backends/engine/extensions.h"
@@ -49,7 +48,7 @@ std::string describe(const Fingerprint& of) {
   std::string out = "revision " + std::to_string(of.revision);
   if (of.compacted >= 0) out += ", compacted at " + std::to_string(of.compacted);
   out += ", " + counted(of.keys, "key") + ", " + counted(static_cast<int64_t>(of.leases), "lease");
-  return out + ", HashKV 0x" + base::hex16(of.hash_kv).substr(8);
+  return out + ", HashKV " + std::to_string(of.hash_kv);
 }
 
 State::State(Options options)

@@ -23,7 +23,7 @@ struct Fingerprint {
   size_t leases = 0;
   friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
 };
-// "revision 12, compacted at 3, 7 keys, 1 lease, HashKV 0x0123abcd".
+// "revision 12, compacted at 3, 7 keys, 1 lease, HashKV 2267660486".
 std::string describe(const Fingerprint& fingerprint);
 
 // One thread.
