@@ -25,6 +25,7 @@ type PostgresServer struct {
 	user      *syscall.Credential // nil: the tests' own
 	process   *process
 	databases atomic.Int64
+	settings  []string // beside those that all have
 }
 
 // The role that owns the databases of the tests, with no other right.
@@ -121,6 +122,9 @@ func (p *PostgresServer) Start() error {
 		"max_wal_size=128MB", "timezone=UTC", "log_timezone=UTC", "logging_collector=off"} {
 		arguments = append(arguments, "-c", setting)
 	}
+	for _, setting := range p.settings {
+		arguments = append(arguments, "-c", setting)
+	}
 	started, err := startAs(p.user, arguments, []string{"LC_ALL=C"}, p.LogFile)
 	if err != nil {
 		return err
@@ -131,6 +135,30 @@ func (p *PostgresServer) Start() error {
 		return fmt.Errorf("harness: PostgreSQL: %w\n%s", err, p.LogTail(3000))
 	}
 	return nil
+}
+
+// UseTLS starts it again with a certificate; who comes by TCP without TLS is then refused.
+func (p *PostgresServer) UseTLS(files *TLS) error {
+	for name, from := range map[string]string{"server.pem": files.ServerCert, "server.key": files.ServerKey, "ca.pem": files.CAFile} {
+		to := filepath.Join(p.Folder, name)
+		text, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, text, 0o600)
+		}
+		if err == nil && p.user != nil {
+			err = os.Chown(to, int(p.user.Uid), int(p.user.Gid))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.settings = append(p.settings, "ssl=on", "ssl_cert_file="+filepath.Join(p.Folder, "server.pem"),
+		"ssl_key_file="+filepath.Join(p.Folder, "server.key"), "ssl_ca_file="+filepath.Join(p.Folder, "ca.pem"))
+	rules := "local all all trust\nhostssl all all all scram-sha-256 clientcert=verify-ca\n"
+	if err := os.WriteFile(filepath.Join(p.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		return err
+	}
+	return p.Restart()
 }
 
 // Stop ends it in the fast way: connections are closed, what is committed is written.
