@@ -21,8 +21,8 @@ type watcher struct {
 	err     error
 }
 
-// follow reads until `n` events have come.
-func (w *watcher) follow(events clientv3.WatchChan, n int, ready func()) {
+// follow reads until `n` events behind the revision `after` have come; kine sends older ones too.
+func (w *watcher) follow(events clientv3.WatchChan, after int64, n int, ready func()) {
 	w.arrived = make([]arrival, 0, n)
 	defer func() {
 		if ready != nil {
@@ -39,6 +39,9 @@ func (w *watcher) follow(events clientv3.WatchChan, n int, ready func()) {
 		}
 		now := time.Now()
 		for _, event := range answer.Events {
+			if event.Kv.ModRevision <= after {
+				continue
+			}
 			w.arrived = append(w.arrived, arrival{event.Kv.ModRevision, now})
 		}
 		if len(w.arrived) >= n {
@@ -68,8 +71,12 @@ func updates(t *target, size sizes) (map[int64]time.Time, error) {
 	return out, nil
 }
 
-func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup) {
+func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup, error) {
 	var ready, done sync.WaitGroup
+	now, err := t.client(0).Get(ctx, "none")
+	if err != nil {
+		return nil, nil, err
+	}
 	watchers := make([]*watcher, watcherCount)
 	for i := range watchers {
 		w := &watcher{}
@@ -80,11 +87,11 @@ func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.Wait
 			defer done.Done()
 			events := t.client(i).Watch(clientv3.WithRequireLeader(ctx), listPrefix, clientv3.WithPrefix(),
 				clientv3.WithCreatedNotify(), clientv3.WithPrevKV())
-			w.follow(events, n, ready.Done)
+			w.follow(events, now.Header.Revision, n, ready.Done)
 		}()
 	}
 	ready.Wait()
-	return watchers, &done
+	return watchers, &done, nil
 }
 
 // runWatch measures the delivery of events: an operation is one event at one watcher. The updates
@@ -99,7 +106,10 @@ func runWatch(t *target, size sizes) (sample, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	watchers, done := openWatchers(ctx, t, size.passes*size.updates)
+	watchers, done, err := openWatchers(ctx, t, size.passes*size.updates)
+	if err != nil {
+		return alone, err
+	}
 	s, err := measured(t, func() (int, []time.Duration, error) {
 		acknowledged, err := updates(t, size)
 		if err != nil {
