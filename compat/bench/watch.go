@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,37 +19,36 @@ type arrival struct {
 // watcher follows the whole prefix and notes when each revision came.
 type watcher struct {
 	arrived []arrival
+	resumed int // times that the server had ended the watch
 	err     error
 }
 
-// follow reads until `n` events behind the revision `after` have come; kine sends older ones too.
-func (w *watcher) follow(events clientv3.WatchChan, after int64, n int, ready func()) {
+// follow reads until `n` events behind the revision `after` have come (kine sends older ones too). A
+// watch that the server ends is opened again behind the last event, as a client would.
+func (w *watcher) follow(open func(revision int64) clientv3.WatchChan, after int64, n int, ready func()) {
 	w.arrived = make([]arrival, 0, n)
-	defer func() {
-		if ready != nil {
-			ready()
-		}
-	}()
-	for answer := range events {
-		if ready != nil {
-			ready()
-			ready = nil
-		}
-		if w.err = answer.Err(); w.err != nil {
-			return
-		}
-		now := time.Now()
-		for _, event := range answer.Events {
-			if event.Kv.ModRevision <= after {
-				continue
+	signal := sync.OnceFunc(ready)
+	defer signal()
+	for events := open(0); ; events = open(after + 1) {
+		for answer := range events {
+			signal()
+			now := time.Now()
+			for _, event := range answer.Events {
+				if event.Kv.ModRevision <= after {
+					continue
+				}
+				after = event.Kv.ModRevision
+				w.arrived = append(w.arrived, arrival{after, now})
 			}
-			w.arrived = append(w.arrived, arrival{event.Kv.ModRevision, now})
+			if len(w.arrived) >= n {
+				return
+			}
 		}
-		if len(w.arrived) >= n {
+		if w.resumed++; w.resumed > 1000 {
+			w.err = errors.New("watches end early, again and again")
 			return
 		}
 	}
-	w.err = errors.New("watch ended early")
 }
 
 // updates changes each of the first listed objects once in each pass and notes when it was acknowledged.
@@ -71,12 +71,9 @@ func updates(t *target, size sizes) (map[int64]time.Time, error) {
 	return out, nil
 }
 
-func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup, error) {
+func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.WaitGroup) {
 	var ready, done sync.WaitGroup
-	now, err := t.client(0).Get(ctx, "none")
-	if err != nil {
-		return nil, nil, err
-	}
+	now := slices.Max(t.objects[listPrefix])
 	watchers := make([]*watcher, watcherCount)
 	for i := range watchers {
 		w := &watcher{}
@@ -85,13 +82,15 @@ func openWatchers(ctx context.Context, t *target, n int) ([]*watcher, *sync.Wait
 		done.Add(1)
 		go func() {
 			defer done.Done()
-			events := t.client(i).Watch(clientv3.WithRequireLeader(ctx), listPrefix, clientv3.WithPrefix(),
-				clientv3.WithCreatedNotify(), clientv3.WithPrevKV())
-			w.follow(events, now.Header.Revision, n, ready.Done)
+			open := func(revision int64) clientv3.WatchChan {
+				return t.client(i).Watch(clientv3.WithRequireLeader(ctx), listPrefix, clientv3.WithPrefix(),
+					clientv3.WithCreatedNotify(), clientv3.WithPrevKV(), clientv3.WithRev(revision))
+			}
+			w.follow(open, now, n, ready.Done)
 		}()
 	}
 	ready.Wait()
-	return watchers, &done, nil
+	return watchers, &done
 }
 
 // runWatch measures the delivery of events: an operation is one event at one watcher. The updates
@@ -106,10 +105,7 @@ func runWatch(t *target, size sizes) (sample, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	watchers, done, err := openWatchers(ctx, t, size.passes*size.updates)
-	if err != nil {
-		return alone, err
-	}
+	watchers, done := openWatchers(ctx, t, size.passes*size.updates)
 	s, err := measured(t, func() (int, []time.Duration, error) {
 		acknowledged, err := updates(t, size)
 		if err != nil {

@@ -192,15 +192,29 @@ func (p *PostgresServer) all() []int {
 	return out
 }
 
-// CPU is the seconds that the running processes of the database have spent on a processor. What a
-// process that ended has spent is not in it.
+// CPU is the seconds that the database has spent on a processor, in the processes that run, by the
+// scheduler's count, and in those that ended, by the kernel's ticks.
 func (p *PostgresServer) CPU() (float64, error) {
 	pid := p.process.command.Process.Pid
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
 	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		return 0, err
 	}
+	_, behindName, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(behindName) // from the state, the third of proc(5), on
+	const cutime, cstime, ticks = 16 - 3, 17 - 3, 100
 	var total float64
+	for _, field := range []string{fields[cutime], fields[cstime]} {
+		spent, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += spent / ticks
+	}
 	for _, process := range append(strings.Fields(string(listed)), strconv.Itoa(pid)) {
 		text, err := os.ReadFile("/proc/" + process + "/schedstat")
 		if err != nil {
