@@ -1,6 +1,7 @@
 package kill
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 
 	"keelson/compat/harness"
 )
+
+var livesFlag = flag.Int("lives", 0, "kills (default 12; KEELSON_PROVE raises it)")
 
 // seedOf is a fresh seed, or the one in KEELSON_SEED to replay a run (the load itself is not replayed:
 // it depends on the machine).
@@ -66,24 +69,24 @@ func kills(t *testing.T, kind harness.Kind, seed uint64, lives int) {
 	}
 }
 
-func TestNothingAcknowledgedIsLost(t *testing.T) {
-	lives := 12
-	if harness.Proving() {
-		lives = 300
+func lives() int {
+	switch {
+	case *livesFlag > 0:
+		return *livesFlag
+	case harness.Proving():
+		return 300
 	}
-	kills(t, harness.Native, seedOf(t), lives)
+	return 12
 }
+
+func TestNothingAcknowledgedIsLost(t *testing.T) { kills(t, harness.Native, seedOf(t), lives()) }
 
 // TestSQL does the same on the logs in SQL, which take turns in the short form. The database is killed
 // with the server, before it or after it.
 func TestSQL(t *testing.T) {
-	lives := 12
-	if harness.Proving() {
-		lives = 300
-	}
 	seed := seedOf(t)
 	for _, kind := range harness.Turn(t, seed, harness.SQLite, harness.Postgres) {
-		t.Run(string(kind), func(t *testing.T) { kills(t, kind, seed, lives) })
+		t.Run(string(kind), func(t *testing.T) { kills(t, kind, seed, lives()) })
 	}
 }
 
