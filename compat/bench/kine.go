@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"keelson/compat/harness"
 )
@@ -31,18 +30,15 @@ var kineGoals = []goal{
 
 // comparison is one database under both servers.
 type comparison struct {
-	title      string
-	postgres   bool
-	parameters string // of kine's SQLite
+	title       string
+	postgres    bool
+	synchronous string // of kine's SQLite
 }
-
-// kine's own default, but for the syncing.
-const sqliteParameters = "?_journal_mode=WAL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared&_synchronous="
 
 var comparisons = []comparison{
 	{"PostgreSQL, every commit synced by both", true, ""},
-	{"SQLite, every commit synced by both", false, sqliteParameters + "FULL"},
-	{kineAsItComes, false, sqliteParameters + "NORMAL"},
+	{"SQLite, every commit synced by both", false, "FULL"},
+	{kineAsItComes, false, "NORMAL"},
 }
 
 const kineAsItComes = "SQLite, kine as it comes: its commits are not synced"
@@ -93,11 +89,9 @@ func (c comparison) run() (bool, error) {
 }
 
 func onPostgres(database *harness.PostgresServer) []contender {
-	// kine's driver sends what only libpq knows to the server, which refuses it.
 	plain := func() (string, error) {
-		full, err := database.CreateDatabase()
-		address, _, _ := strings.Cut(full, "?")
-		return address + "?sslmode=disable", err
+		url, err := database.CreateDatabase()
+		return harness.KinePostgres(url), err
 	}
 	return []contender{
 		{"kine", harness.Options{Kind: harness.Kine}, plain},
@@ -109,7 +103,7 @@ func (c comparison) onSQLite(root string) []contender {
 	files := 0
 	file := func() (string, error) {
 		files++
-		return "sqlite://" + filepath.Join(root, fmt.Sprintf("kine-%d.db", files)) + c.parameters, nil
+		return harness.KineSQLite(filepath.Join(root, fmt.Sprintf("kine-%d.db", files)), c.synchronous), nil
 	}
 	return []contender{
 		{"kine", harness.Options{Kind: harness.Kine}, file},

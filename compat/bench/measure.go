@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"keelson/compat/harness"
 )
 
 // sample is one phase on one server.
@@ -53,20 +55,6 @@ func threadTimes(pid int) (map[string]int64, error) {
 	return out, nil
 }
 
-func residentMiB(pid int) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, found := strings.CutPrefix(line, "VmRSS:"); found {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("process %d has no VmRSS", pid)
-}
-
 // meter measures one phase of one process.
 type meter struct {
 	pid    int
@@ -96,7 +84,7 @@ func (m *meter) stop(ops int, latencies []time.Duration) (sample, error) {
 		}
 	}
 	s.cpu = float64(total) / 1e9
-	if s.rss, err = residentMiB(m.pid); err != nil {
+	if s.rss, err = harness.ResidentMiB(m.pid); err != nil {
 		return s, err
 	}
 	slices.Sort(latencies)

@@ -21,6 +21,9 @@ func StartDaemon(arguments []string, logFile string) (*Daemon, error) {
 	return &Daemon{p}, nil
 }
 
+// Pid is the process's id.
+func (d *Daemon) Pid() int { return d.process.command.Process.Pid }
+
 // Exited is closed once it has ended.
 func (d *Daemon) Exited() <-chan struct{} { return d.process.done }
 

@@ -1,6 +1,9 @@
 package harness
 
 import (
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -24,6 +27,21 @@ func Start(t testing.TB, options Options) *Server {
 		}
 	})
 	return s
+}
+
+// Seed is a fresh seed, or the one in KEELSON_SEED. It chooses what a test does, not what the machine makes
+// of it.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("KEELSON_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("KEELSON_SEED=%d", seed)
+	return seed
 }
 
 // Turn picks one of several kinds by a seed; the full form of a suite takes them all.

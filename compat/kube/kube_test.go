@@ -2,7 +2,6 @@ package kube
 
 import (
 	"testing"
-	"time"
 
 	"keelson/compat/harness"
 )
@@ -49,8 +48,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 // TestSQL does the same on the logs in SQL, which take turns in the short form.
 func TestSQL(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	for _, kind := range harness.Turn(t, seed, harness.SQLite, harness.Postgres) {
+	for _, kind := range harness.Turn(t, harness.Seed(t), harness.SQLite, harness.Postgres) {
 		t.Run(string(kind), func(t *testing.T) {
 			scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, harness.Options{Kind: kind})
 		})
@@ -65,4 +63,26 @@ func TestTLS(t *testing.T) {
 	}
 	files.ClientAuth = true
 	scenario(t, amount{custom: 1, each: 15, events: 10, kills: 1}, harness.Options{Kind: harness.Native, TLS: files})
+}
+
+// TestMeasure does the workload of ./dev swap, tiny, and looks for what the table shows of each phase.
+func TestMeasure(t *testing.T) {
+	work := Workload{Objects: 12, Callers: 4, Lists: 4, Watchers: 2}
+	figures, err := Measure(harness.Options{Kind: harness.Memory, Dir: t.TempDir()}, nil, work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]int{"create": 48, "get": 48, "patch": 48, "list": 4, "watch": 24, "delete": 48}
+	for _, f := range figures {
+		if f.Calls != calls[f.Phase] {
+			t.Errorf("%s: %d calls, expected %d", f.Phase, f.Calls, calls[f.Phase])
+		}
+		if f.Seconds <= 0 || f.P99 < f.P50 || f.API <= 0 || f.Resident <= 0 || f.Database != 0 {
+			t.Errorf("%+v", f)
+		}
+		delete(calls, f.Phase)
+	}
+	if len(calls) != 0 {
+		t.Errorf("not measured: %v", calls)
+	}
 }

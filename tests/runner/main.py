@@ -115,17 +115,27 @@ def run_suites(mode, chosen):
     return 1 if total.failed or total.skipped else 0
 
 
-def bench(arguments):
+def measure(program, arguments, tools):
+    """Runs one of the measuring programs below compat/ with what it needs built."""
     build_release()
-    build_tools(("kine",) if "-kine" in arguments or "--kine" in arguments else ("etcd",))
+    build_tools(tools)
     env = dict(os.environ, KEELSON_BIN=str(BUILD / "keelson"), KEELSON_TOOLS=str(COMPAT / "bin"))
-    return subprocess.run(go_command(["go", "run", "./bench", *arguments]), cwd=ROOT, env=env).returncode
+    return subprocess.run(go_command(["go", "run", "./" + program, *arguments]), cwd=ROOT, env=env).returncode
+
+
+def bench(arguments):
+    return measure("bench", arguments, ("kine",) if "-kine" in arguments or "--kine" in arguments else ("etcd",))
+
+
+def swap(arguments):
+    peers = [tool for tool in ("etcd", "kine") if any(word.startswith(tool) for word in arguments)]
+    return measure("swap", arguments, ("kube-apiserver", *peers))
 
 
 def main():
     mode, names = sys.argv[1], sys.argv[2:]
-    if mode == "bench":
-        return bench(names)
+    if mode in ("bench", "swap"):
+        return bench(names) if mode == "bench" else swap(names)
     if mode == "prove" and not names:
         raise SystemExit("name the suites to prove: " + ", ".join(s.name for s in suites.SUITES))
     everyday = [s for s in suites.SUITES if not s.prove_only]
