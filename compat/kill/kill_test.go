@@ -2,9 +2,7 @@ package kill
 
 import (
 	"flag"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -14,21 +12,6 @@ import (
 )
 
 var livesFlag = flag.Int("lives", 0, "kills (default 12; KEELSON_PROVE raises it)")
-
-// seedOf is a fresh seed, or the one in KEELSON_SEED to replay a run (the load itself is not replayed:
-// it depends on the machine).
-func seedOf(t *testing.T) uint64 {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("KEELSON_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("KEELSON_SEED=%d", seed)
-	return seed
-}
 
 // keep copies the data of a failed run to KEELSON_KEEP, if that is set.
 func keep(t *testing.T, server *harness.Server) {
@@ -79,19 +62,19 @@ func lives() int {
 	return 12
 }
 
-func TestNothingAcknowledgedIsLost(t *testing.T) { kills(t, harness.Native, seedOf(t), lives()) }
+func TestNothingAcknowledgedIsLost(t *testing.T) { kills(t, harness.Native, harness.Seed(t), lives()) }
 
 // TestSQL does the same on the logs in SQL, which take turns in the short form. The database is killed
 // with the server, before it or after it.
 func TestSQL(t *testing.T) {
-	seed := seedOf(t)
+	seed := harness.Seed(t)
 	for _, kind := range harness.Turn(t, seed, harness.SQLite, harness.Postgres) {
 		t.Run(string(kind), func(t *testing.T) { kills(t, kind, seed, lives()) })
 	}
 }
 
 // The checks themselves are checked: they accept what etcd does, and refuse each kind of damage.
-func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, seedOf(t), 3) }
+func TestTheChecksAcceptEtcd(t *testing.T) { kills(t, harness.Etcd, harness.Seed(t), 3) }
 
 // revisions of a put: the key's first, this one, and how many there are.
 type revisions struct{ create, mod, version int64 }

@@ -5,9 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -20,20 +18,6 @@ import (
 var roundsFlag = flag.Int("rounds", 0, "rounds of each kind of fault (default 10; KEELSON_PROVE raises it)")
 
 func TestMain(m *testing.M) { harness.Main(m) }
-
-// seedOf is a fresh seed, or the one in KEELSON_SEED: it chooses the faults and the calls, not what the
-// machine makes of them.
-func seedOf(t *testing.T) uint64 {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("KEELSON_SEED"); text != "" {
-		var err error
-		seed, err = strconv.ParseUint(text, 10, 64)
-		must(t, err)
-	}
-	t.Logf("KEELSON_SEED=%d", seed)
-	return seed
-}
 
 // TestEveryoneSeesAWriteAtOnce writes through each instance and reads through all others.
 func TestEveryoneSeesAWriteAtOnce(t *testing.T) {
@@ -105,7 +89,7 @@ func TestWatchesHearOfOthersWrites(t *testing.T) {
 // TestLinearizable is the test of all that may fail: rounds of calls through two, then five instances
 // while a fault does its harm, each followed by a check of everything that was told.
 func TestLinearizable(t *testing.T) {
-	seed := seedOf(t)
+	seed := harness.Seed(t)
 	rounds := 10
 	if harness.Proving() {
 		rounds = 300
@@ -126,7 +110,7 @@ func TestTheChecksAcceptNative(t *testing.T) {
 	c := &cluster{t: t}
 	c.add(harness.Options{Kind: harness.Native}, nil)
 	kinds := []fault{faults["kills"][0], faults["pauses"][0]}
-	linearizable(t, c, kinds, 4, seedOf(t))
+	linearizable(t, c, kinds, 4, harness.Seed(t))
 }
 
 // linearizable runs rounds on a cluster; half way it grows to five instances, if there were two.
