@@ -142,6 +142,8 @@ SqlError PostgresSession::begin(sql::Isolation isolation) {
     if (isolation == sql::Isolation::kSnapshot) {
       transaction_ = std::make_unique<
           pqxx::transaction<pqxx::isolation_level::repeatable_read, pqxx::read_only>>(*connection_);
+      // What it reads takes its time to become a state, and it holds no lock.
+      transaction_->exec0("SET LOCAL idle_in_transaction_session_timeout = 0");
     } else {
       transaction_ = std::make_unique<pqxx::work>(*connection_);
     }

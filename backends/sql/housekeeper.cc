@@ -107,7 +107,9 @@ void Housekeeper::failed(std::string_view what, const SqlError& error) {
   KEELSON_LOG(parts_.logger, kWarn, "housekeeping in the database failed", {"what", what},
               {"error", error.text});
   session_->rollback();
-  if (error.failure == Failure::kLost) session_.reset();
+  if (error.failure != Failure::kLost) return;
+  if (parts_.database.exclusive() && options_.fatal) return options_.fatal(error.text);
+  session_.reset();
 }
 
 SqlError Housekeeper::heartbeat() {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct HousekeepingOptions {
   base::Duration step_age = std::chrono::seconds(30);
   // The log kept for a live process that lags; one that lags more loads the tables again.
   int64_t kept_bytes = int64_t{256} << 20;
+  // Called when a file of this process alone cannot be written: what it holds is unknown then.
+  std::function<void(const std::string&)> fatal;
 };
 
 // All outlive the housekeeper.

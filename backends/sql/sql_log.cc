@@ -22,8 +22,10 @@ int64_t draw_instance(base::Random& random) {
   return static_cast<int64_t>(random.next() >> 1 | 1);
 }
 
-HousekeepingOptions with_instance(HousekeepingOptions options, int64_t instance) {
+HousekeepingOptions housekeeping(HousekeepingOptions options, int64_t instance,
+                                 std::function<void(const std::string&)> fatal) {
   options.instance = instance;
+  options.fatal = std::move(fatal);
   return options;
 }
 
@@ -35,7 +37,8 @@ SqlLog::SqlLog(SqlOptions options, std::unique_ptr<Database> database, SqlParts 
       parts_(parts),
       instance_(draw_instance(parts.random)),
       barrier_(*database_, mailbox_, parts.clock, parts.logger),
-      keeper_(with_instance(options_.housekeeping, instance_),
+      keeper_(housekeeping(options_.housekeeping, instance_,
+                           [this](const std::string& why) { end(why); }),
               {*database_, mailbox_, parts.clock, parts.logger, parts.metrics}),
       append_seconds_(parts.metrics.histogram("etcd_disk_wal_fsync_duration_seconds",
                                               "Time of making a batch durable in the database.",

@@ -92,8 +92,8 @@ SqlError SqliteSession::failed(int code) const {
   const std::string text = sqlite3_errmsg(handle_);
   switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
-    case SQLITE_BUSY:
       return {Failure::kConflict, text};
+    case SQLITE_BUSY:  // another program holds the file's write lock
     case SQLITE_FULL:
     case SQLITE_ERROR:
     case SQLITE_READONLY:

@@ -102,7 +102,7 @@ func sizeOf(folder string) (total int64) {
 
 // TestSQLiteStaysSmall: nothing in the file grows but what the store holds.
 func TestSQLiteStaysSmall(t *testing.T) {
-	minutes := leasesAlive + 90
+	minutes := leasesAlive + 30
 	if harness.Proving() {
 		minutes = leasesOfDay
 	}
