@@ -26,6 +26,7 @@ SUITES = [
     Suite("interop", "go", "interop", (), {"KEELSON_PROVE": "1"}),
     Suite("kill", "go", "kill", (), {"KEELSON_PROVE": "1"}),
     Suite("sql", "go", "sql", (), {"KEELSON_PROVE": "1"}, parallel=4),
+    Suite("migrate", "go", "migrate", ("etcd", "etcdctl", "etcdutl", "kine"), {"KEELSON_PROVE": "1"}),
     Suite("watchmem", "go", "watchmem", (), {"KEELSON_PROVE": "1"}),
     Suite("kube", "go", "kube", ("kube-apiserver",), {"KEELSON_PROVE": "1"}),
     Suite("fuzz", "fuzz"),
