@@ -234,6 +234,13 @@ SqlError PostgresSession::has_table(std::string_view table, bool& out) {
                  [&](const sql::Row&) { out = true; });
 }
 
+SqlError PostgresSession::has_table_anywhere(std::string_view table, bool& out) {
+  out = false;
+  const Param name = sql::Text{table};
+  return execute("SELECT 1 FROM pg_tables WHERE tablename = $1", {&name, 1},
+                 [&](const sql::Row&) { out = true; });
+}
+
 SqlError PostgresSession::wait_notified(base::Duration at_most, int64_t own, bool& notified) {
   notified = false;
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(at_most).count();

@@ -82,4 +82,14 @@ std::string prepare_schema(const Database& database, Session& session, base::Ran
   return refusal;
 }
 
+std::string refuse_kine(Session& session) {
+  bool ours = false, kine = false;
+  SqlError error = session.has_table("schema_version", ours);
+  if (error.ok() && !ours) error = session.has_table_anywhere("kine", kine);
+  if (!error.ok()) return "cannot look at the database's tables: " + error.text;
+  if (!kine) return "";
+  return "the database holds kine's table and nothing of Keelson: take it over with `keelson "
+         "migrate` (see --help there), or begin empty in another database or file";
+}
+
 }  // namespace keelson::sql

@@ -12,4 +12,8 @@ namespace keelson::sql {
 // operator: rights that are missing, tables of a newer version.
 std::string prepare_schema(const Database& database, Session& session, base::Random& random);
 
+// A sentence for the operator when the database holds kine's table and no tables of ours: an empty
+// store in the place of kine's would look to Kubernetes like a cluster that lost everything.
+std::string refuse_kine(Session& session);
+
 }  // namespace keelson::sql

@@ -106,6 +106,10 @@ class Session {
   virtual SqlError lock(bool wait, bool& taken) = 0;
   // Whether the schema has this table.
   virtual SqlError has_table(std::string_view table, bool& out) = 0;
+  // Whether any schema of the database has it, as far as this role may know.
+  virtual SqlError has_table_anywhere(std::string_view table, bool& out) {
+    return has_table(table, out);
+  }
 
   // Waits for the notification of an append by another instance than `own`, at most so long. False
   // in `notified` otherwise.

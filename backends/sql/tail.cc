@@ -17,7 +17,7 @@ constexpr int64_t kRowsAtOnce = 8;  // of statements::kTail
 std::string SqlLog::start(backends::LogListener& listener) {
   listener_ = &listener;
   if (SqlError error = database_->connect(false, session_); !error.ok()) return error.text;
-  if (std::string wrong = refuse_kine(*database_, *session_); !wrong.empty()) return wrong;
+  if (std::string wrong = refuse_kine(*session_); !wrong.empty()) return wrong;
   if (std::string wrong = prepare_schema(*database_, *session_, parts_.random); !wrong.empty()) {
     return wrong;
   }
