@@ -11,8 +11,6 @@ namespace keelson::sql {
 namespace {
 
 constexpr size_t kBatchBytes = size_t{4} << 20;
-// Proposals that could not be appended for so long are refused: surely not in the log.
-constexpr base::Duration kPatience = std::chrono::seconds(5);
 constexpr base::Duration kBetweenAttempts = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -41,7 +39,7 @@ bool SqlLog::take_turn(Mailbox::Work& work) {
   if (session_ == nullptr && !connect_again()) return false;
   if (doubtful_ && !settle()) return false;
   while (!queued_.empty()) {
-    if (!commit(*next_batch())) return false;
+    if (!commit(next_batch())) return false;
   }
   if (work.look) {
     const bool told = database_->exclusive() || database_->notifies();
@@ -54,16 +52,13 @@ bool SqlLog::take_turn(Mailbox::Work& work) {
 }
 
 void SqlLog::queue(std::vector<Queued> proposals) {
-  if (queued_.empty()) {
-    queued_ = std::move(proposals);
-    return;
-  }
   std::move(proposals.begin(), proposals.end(), std::back_inserter(queued_));
 }
 
 void SqlLog::refuse_old(base::MonotonicTime now) {
-  auto young = std::find_if(queued_.begin(), queued_.end(),
-                            [&](const Queued& queued) { return now - queued.since < kPatience; });
+  auto young = std::find_if(queued_.begin(), queued_.end(), [&](const Queued& queued) {
+    return now - queued.since < options_.patience;
+  });
   if (young == queued_.begin()) return;
   std::vector<backends::ProposalId> old;
   for (auto it = queued_.begin(); it != young; ++it) old.push_back(it->proposal.id);
@@ -73,7 +68,7 @@ void SqlLog::refuse_old(base::MonotonicTime now) {
 }
 
 // REQUIRES: something is queued.
-std::optional<SqlLog::Batch> SqlLog::next_batch() {
+SqlLog::Batch SqlLog::next_batch() {
   Batch batch;
   batch.id = {instance_, ++counter_};
   batch.since = queued_.front().since;
@@ -151,21 +146,32 @@ bool SqlLog::settle() {
     doubtful_.reset();
     return true;
   }
-  if (parts_.clock.now() - doubtful_->since < kPatience) {
+  if (parts_.clock.now() - doubtful_->since < options_.patience) {
     Batch again = std::move(*doubtful_);
     doubtful_.reset();
     return commit(std::move(again));
   }
-  // An empty batch under its name keeps a late packet of the old connection from appending it.
-  Batch empty;
-  empty.id = doubtful_->id;
-  empty.since = doubtful_->since;
-  std::vector<backends::ProposalId> gone = std::move(doubtful_->proposals);
+  return bury();
+}
+
+// The batch in doubt is not in the log and its callers wait no more: an empty one takes its name,
+// so that no late packet of the old connection can append it.
+bool SqlLog::bury() {
+  Position after;
+  SqlError error = session_->append({doubtful_->id, 0, "", keeper_.shared()}, after);
+  // The late packet was there first.
+  if (error.failure == Failure::kConflict) return tail() && !doubtful_;
+  if (!error.ok()) {
+    lost(error);
+    return false;
+  }
+  const std::vector<backends::ProposalId> gone = std::move(doubtful_->proposals);
   doubtful_.reset();
-  if (!commit(std::move(empty))) return false;
-  std::scoped_lock lock(listener_mutex_);
-  listener_->on_failed(gone, backends::AppendFailure::kUnknown);
-  return true;
+  {
+    std::scoped_lock lock(listener_mutex_);
+    listener_->on_failed(gone, backends::AppendFailure::kRefused);
+  }
+  return look();
 }
 
 bool SqlLog::connect_again() {

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -44,6 +45,8 @@ struct SqlOptions {
   // How often rows of other processes are looked for; with notifications only as a safety net.
   base::Duration poll = std::chrono::milliseconds(50);
   base::Duration poll_beside_notifications = std::chrono::seconds(1);
+  // Proposals that could not be appended for so long are refused: they surely are not in the log.
+  base::Duration patience = std::chrono::seconds(5);
   // Called on a thread of the log when going on would be wrong: rows that no version of ours wrote.
   // Empty: the process ends.
   std::function<void(const std::string&)> fatal;
@@ -98,10 +101,11 @@ class SqlLog final : public backends::Log {
   bool take_turn(Mailbox::Work& work);
   void queue(std::vector<Queued> proposals);
   void refuse_old(base::MonotonicTime now);
-  std::optional<Batch> next_batch();
+  Batch next_batch();
   bool commit(Batch batch);
   bool refuse(const SqlError& error);
   bool settle();
+  bool bury();
   bool connect_again();
   void lost(const SqlError& error);
 
@@ -132,7 +136,7 @@ class SqlLog final : public backends::Log {
   // The log thread's.
   std::unique_ptr<Session> session_;
   Position position_;
-  std::vector<Queued> queued_;
+  std::deque<Queued> queued_;
   std::optional<Batch> doubtful_;
   int64_t counter_ = 0;
   base::MonotonicTime next_look_;

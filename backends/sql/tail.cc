@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "api/base/check.h"
 #include "backends/sql/loader.h"
 #include "backends/sql/schema.h"
 #include "backends/sql/sql_log.h"
@@ -152,6 +153,8 @@ void SqlLog::hand_out(const LogRow& row, const Batch* mine) {
   if (!split_commands(row.commands, row.entries, commands_)) {
     return end("a row of the log does not hold what it says, seq " + std::to_string(row.after.seq));
   }
+  KEELSON_CHECK(mine == nullptr || mine->proposals.size() == commands_.size(),
+                "a batch of this process is in the log as it was appended");
   entries_.clear();
   for (size_t i = 0; i < commands_.size(); ++i) {
     backends::LogEntry& entry = entries_.emplace_back();

@@ -17,6 +17,7 @@ namespace keelson::tests {
 struct Faults {
   std::atomic<int> before{0}, behind{0};
   std::atomic<bool> unreachable{false};
+  std::atomic<bool> leave{false};  // becomes unreachable at the first connection that is cut
 };
 
 class FlakyDatabase final : public sql::Database {
@@ -83,6 +84,7 @@ class FlakyDatabase::Flaky final : public sql::Session {
   bool lost() const { return cut_ || database_.faults_.unreachable; }
   sql::SqlError cut() {
     cut_ = true;
+    if (database_.faults_.leave) database_.faults_.unreachable = true;
     session_->rollback();
     return {sql::Failure::kLost, "the connection was cut"};
   }

@@ -73,8 +73,12 @@ class Recorder final : public backends::LogListener {
 
   template <class Condition>
   bool wait(Condition condition) {
+    return wait_for(std::chrono::seconds(20), condition);
+  }
+  template <class Condition>
+  bool wait_for(base::Duration at_most, Condition condition) {
     std::unique_lock lock(mutex_);
-    return wake_.wait_for(lock, std::chrono::seconds(20), [&] { return condition(*this); });
+    return wake_.wait_for(lock, at_most, [&] { return condition(*this); });
   }
   std::vector<std::string> history() {
     std::lock_guard lock(mutex_);
@@ -96,8 +100,8 @@ class Recorder final : public backends::LogListener {
 
 // One process: a log and its listener.
 struct Process {
-  explicit Process(Machine& machine, std::unique_ptr<sql::Database> database) {
-    sql::SqlOptions options;
+  explicit Process(Machine& machine, std::unique_ptr<sql::Database> database,
+                   sql::SqlOptions options = {}) {
     options.poll = std::chrono::milliseconds(5);
     options.fatal = [this](const std::string& why) { fatal = why; };
     log =

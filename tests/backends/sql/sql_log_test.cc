@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <set>
 
@@ -149,6 +150,46 @@ TEST(SqlLog, OutOfReachIsToldAndEverythingRecovers) {
   EXPECT_EQ(process.recorder.history(), std::vector<std::string>{"while out of reach"});
   process.log->stop();
 }
+
+// The reading of the code's find: an empty batch that should take the name of one that was in the
+// log after all was handed out with proposals that it did not have.
+class InDoubtForLong : public testing::TestWithParam<bool> {};
+
+TEST_P(InDoubtForLong, IsInTheLogOrRefusedForGood) {
+  const bool committed = GetParam();
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  sql::SqlOptions options;
+  options.patience = std::chrono::milliseconds(20);
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1), options);
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  (committed ? faults.behind : faults.before) = 100;
+  faults.leave = true;
+  process.propose(1, "in doubt");
+  process.propose(2, "behind it");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return !r.leadership_.is_leader; }));
+  ASSERT_FALSE(process.recorder.wait_for(std::chrono::milliseconds(60),
+                                         [](Recorder& r) { return r.outcomes_.contains(1); }));
+  faults.leave = false;
+  faults.before = faults.behind = 0;
+  faults.unreachable = false;
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(1); }));
+  process.propose(3, "new");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(3); }));
+  const std::vector<std::string> history = process.recorder.history();
+  EXPECT_EQ(std::count(history.begin(), history.end(), "in doubt"), committed ? 1 : 0);
+  EXPECT_EQ(process.recorder.outcomes_[1], 1);
+  // Whatever still comes of the old connection finds the name taken.
+  std::unique_ptr<sql::Session> late;
+  ASSERT_TRUE(file->connect(false, late).ok());
+  sql::Position after;
+  const auto instance = static_cast<int64_t>(process.log->member_id().value());
+  EXPECT_EQ(late->append({{instance, 1}, 1, "x", false}, after).failure, sql::Failure::kConflict);
+  process.log->stop();
+}
+
+INSTANTIATE_TEST_SUITE_P(SqlLog, InDoubtForLong, testing::Bool());
 
 // A dump is restored under a live process: the same seq, another history.
 TEST(SqlLog, ADatabaseThatWentBackIsNoticedAndFollowed) {
