@@ -22,9 +22,10 @@ std::unique_ptr<Source> make_source(const Options& options, const Parts& parts) 
     case Kind::kKineSqlite:
     case Kind::kKinePostgres:
       return make_kine_source(options.from, parts);
-    default:
-      return nullptr;
+    case Kind::kEtcd:
+      return make_etcd_source(options.from.place, options.access, parts);
   }
+  return nullptr;
 }
 
 std::unique_ptr<Destination> make_destination(const Options& options, const Parts& parts) {
@@ -39,9 +40,10 @@ std::unique_ptr<Destination> make_destination(const Options& options, const Part
     case Kind::kKineSqlite:
     case Kind::kKinePostgres:
       return make_kine_destination(options.to, parts);
-    default:
+    case Kind::kEtcd:
       return nullptr;
   }
+  return nullptr;
 }
 
 class Migration {
@@ -52,9 +54,11 @@ class Migration {
   std::string run() {
     if (options_.from == options_.to) return "--from and --to are the same";
     source_ = make_source(options_, parts_);
-    if (source_ == nullptr) return unfit("--from", options_.from.kind);
     destination_ = make_destination(options_, parts_);
-    if (destination_ == nullptr) return unfit("--to", options_.to.kind);
+    if (destination_ == nullptr) {
+      return "--to cannot be etcd: move to a snapshot: and restore it with etcdutl snapshot "
+             "restore";
+    }
     std::string wrong = source_->open();
     if (wrong.empty()) wrong = destination_->prepare();
     std::unique_ptr<State> state;
@@ -70,10 +74,6 @@ class Migration {
   }
 
  private:
-  static std::string unfit(const std::string& flag, Kind kind) {
-    return flag + " cannot be " + std::string(name_of(kind)) + ":";
-  }
-
   std::unique_ptr<State> make_state(bool leaderless, Phase phase) const {
     return std::make_unique<State>(
         State::Options{leaderless, options_.max_bytes, progress_, phase});

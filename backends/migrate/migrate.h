@@ -17,6 +17,7 @@ struct Options {
   bool skip_hash_check = false;             // of a database file without its digest
   std::string postgres_schema = "keelson";  // of Keelson's tables, at both ends
   native::SeedMember member;                // of a new data directory
+  EtcdAccess access;                        // to a running server
   int64_t bump_revision = 0;
   bool mark_compacted = false;
   int64_t max_bytes = 0;  // of memory, 0: any; source and destination are held one after the other

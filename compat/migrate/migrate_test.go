@@ -142,6 +142,38 @@ func gone(t *testing.T, database string) {
 	}
 }
 
+// A server that runs is moved by a snapshot of it, over TLS with certificates on both sides.
+func TestFromARunningServer(t *testing.T) {
+	seed := newSeed(t)
+	for _, kind := range harness.Turn(t, seed, harness.Etcd, harness.Native, harness.SQLite) {
+		options, _ := holder(t, kind)
+		options.Dir = t.TempDir()
+		files, err := harness.NewTLS(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		files.ClientAuth = true
+		options.TLS = files
+		s := harness.Start(t, options)
+		if err := newLoader(seed).load(s, 300); err != nil {
+			t.Fatal(err)
+		}
+		wanted, err := sees(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, place := holder(t, harness.Postgres)
+		if out, err := migrate("etcd:"+s.ClientURL, place, "--cacert="+files.CAFile); err == nil {
+			t.Fatalf("without a certificate: %s", out)
+		}
+		if _, err := migrate("etcd:"+s.ClientURL, place, "--cacert="+files.CAFile, "--cert="+files.ClientCert,
+			"--key="+files.ClientKey); err != nil {
+			t.Fatal(err)
+		}
+		onServer(t, next, wanted)
+	}
+}
+
 // etcd itself starts on a directory that was made for Keelson.
 func TestEtcdStartsOnAMadeDirectory(t *testing.T) {
 	wanted, snapshot := loadedEtcd(t)
@@ -245,7 +277,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"", "sqlite:x", 2, "--from is missing"},
 		{"nowhere", "sqlite:x", 2, "--from: it begins with none of snapshot:"},
-		{"snapshot:" + snapshot, "etcd:http://127.0.0.1:1", 1, "--to cannot be etcd:"},
+		{"snapshot:" + snapshot, "etcd:http://127.0.0.1:1", 1, "--to cannot be etcd: move to a snapshot:"},
 		{url, "snapshot:" + snapshot + "x", 1, "stop the servers on postgres:postgres://keelson:***@127.0.0.1"},
 		{"snapshot:" + snapshot, url, 1, "holds data already"},
 		{"snapshot:" + snapshot, "postgres://u:s3cret@127.0.0.1:1/none", 1, "cannot connect to postgres:"},

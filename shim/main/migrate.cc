@@ -69,7 +69,7 @@ class ProgressLine {
   bool shown_ = false;
 };
 
-int run(migrate::Options options) {
+int run(migrate::Options options, const ClientFiles& client) {
   os::SystemClock clock;
   os::SystemThreads threads;
   os::OpenSslDigests digests;
@@ -85,6 +85,10 @@ int run(migrate::Options options) {
     say("error: " + wrong);
     return 1;
   }
+  options.access.fetch = [&client](const std::string& endpoint, base::File& file) {
+    return fetch_snapshot(endpoint, client, file);
+  };
+  if (const char* folder = std::getenv("TMPDIR")) options.access.folder = folder;
   options.max_bytes = static_cast<int64_t>(os::memory_bound().bytes / 100 * kMemoryPercent);
   ProgressLine line(clock);
   migrate::Report report;
@@ -122,7 +126,7 @@ int migrate_command(const std::vector<std::string>& arguments) {
     std::fputs(migrate_help().c_str(), stdout);
     return 0;
   }
-  return run(std::move(flags.options));
+  return run(std::move(flags.options), flags.client);
 }
 
 }  // namespace keelson::main

@@ -25,6 +25,9 @@ constexpr Flag kFlags[] = {
     {"name", "NAME", "of the member of a new data directory; default"},
     {"initial-advertise-peer-urls", "URLS", "of that member; http://localhost:2380"},
     {"initial-cluster-token", "TOKEN", "of its cluster; etcd-cluster"},
+    {"cacert", "FILE", "authorities of an https:// server; those of the system"},
+    {"cert", "FILE", "the certificate to show it"},
+    {"key", "FILE", "the key of that certificate"},
     {"help", "", "this text"},
 };
 
@@ -104,6 +107,10 @@ std::string parse_migrate_flags(const std::vector<std::string>& arguments,
   options.member.peer_urls =
       sql::parted(value("initial-advertise-peer-urls", "http://localhost:2380"), ',');
   options.member.cluster_token = value("initial-cluster-token", "etcd-cluster");
+  out.client = {value("cacert", ""), value("cert", ""), value("key", "")};
+  if (out.client.cert_file.empty() != out.client.key_file.empty()) {
+    return "--cert and --key come together";
+  }
   if (options.mark_compacted && options.bump_revision == 0) {
     return "--mark-compacted needs --bump-revision";
   }

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "backends/migrate/migrate.h"
+#include "shim/main/fetch_snapshot.h"
 
 namespace keelson::main {
 
 struct MigrateFlags {
   migrate::Options options;
+  ClientFiles client;
   bool help = false;
 };
 
