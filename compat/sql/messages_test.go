@@ -87,6 +87,26 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// TestAStoreOfKineIsNotHidden: an empty store beside kine's table would look like a cluster that lost all.
+func TestAStoreOfKineIsNotHidden(t *testing.T) {
+	p, err := harness.SharedPostgres()
+	must(t, err)
+	url, err := p.CreateDatabase()
+	must(t, err)
+	name := harness.DatabaseOf(url)
+	_, err = p.Exec(name, "CREATE TABLE kine (id int)")
+	must(t, err)
+	if text := refusal(t, url); !strings.Contains(text, "keelson migrate") {
+		t.Errorf("%q does not say what to do", text)
+	}
+	_, err = p.Exec(name, "DROP TABLE kine")
+	must(t, err)
+	server := harness.Start(t, harness.Options{Kind: harness.Postgres, Database: url})
+	_, err = p.Exec(name, "CREATE TABLE kine (id int)")
+	must(t, err)
+	must(t, server.Restart()) // what is there already is served
+}
+
 // TestTheShownCommandLineHasNoPassword looks where the command line is shown.
 func TestTheShownCommandLineHasNoPassword(t *testing.T) {
 	server := harness.Start(t, harness.Options{Kind: harness.Postgres})
