@@ -44,7 +44,8 @@ std::string open_file(const Endpoint& at, bool create, const Parts& parts, KineP
   if (!create && !parts.files.exists(at.place)) return "there is no file " + at.place;
   out.database = std::make_unique<KineFile>(at.place, create, parts.digests);
   SqlError error = out.database->connect(false, out.session);
-  if (error.failure == sql::Failure::kConflict) {
+  // SQLite's words for its code BUSY, which has no failure of its own.
+  if (error.text.ends_with("database is locked")) {
     return at.place + " is in use by another process; stop kine first";
   }
   return error.text;

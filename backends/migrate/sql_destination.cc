@@ -40,11 +40,22 @@ class SqlDestination final : public Destination {
 
   bool leaderless() const override { return true; }
 
+  // Makes nothing yet: a server must not find empty tables where a migration was refused.
   std::string prepare() override {
     if (std::string wrong = open_sql(to_, schema_, true, parts_, at_); !wrong.empty()) return wrong;
-    std::string wrong = sql::prepare_schema(*at_.database, *at_.session, parts_.random);
-    if (!wrong.empty()) return shown(to_) + ": " + wrong;
-    return check_empty();
+    bool there = false;
+    SqlError error = at_.session->has_table("schema_version", there);
+    if (error.ok() && there) {
+      error = at_.session->execute(at_.sql(statements::kSchemaVersionOf), {}, [&](const Row& row) {
+        marked_ = row.integer(0) == sql::kBeingFilled;
+      });
+    }
+    if (!error.ok()) return told(error);
+    if (there && !marked_) {
+      std::string wrong = sql::prepare_schema(*at_.database, *at_.session, parts_.random);
+      if (!wrong.empty()) return shown(to_) + ": " + wrong;
+    }
+    return there ? check_empty() : "";
   }
 
   std::string write(const State& state, const ProgressFn& progress) override {
@@ -54,6 +65,7 @@ class SqlDestination final : public Destination {
     own.extensions = true;
     Outgoing outgoing(*rows, std::move(own));
     outgoing.tell(progress, static_cast<uint64_t>(state.engine().live_row_bytes()));
+    if (std::string wrong = make_tables(); !wrong.empty()) return wrong;
     bool taken = false;
     SqlError error = at_.session->begin();
     if (error.ok()) error = at_.session->lock(true, taken);
@@ -64,6 +76,7 @@ class SqlDestination final : public Destination {
     error = write_keys(outgoing);
     if (error.ok()) error = write_buckets(outgoing);
     if (error.ok()) error = move_head(outgoing);
+    if (error.ok()) error = set_version(sql::kSchemaVersion);
     return error.ok() ? "" : told(error);
   }
 
@@ -87,6 +100,21 @@ class SqlDestination final : public Destination {
 
  private:
   std::string told(const SqlError& error) const { return shown(to_) + ": " + error.text; }
+
+  // The tables, marked as unfinished until the commit.
+  std::string make_tables() {
+    if (marked_) return "";
+    std::string wrong = sql::prepare_schema(*at_.database, *at_.session, parts_.random);
+    if (!wrong.empty()) return shown(to_) + ": " + wrong;
+    if (wrong = check_empty(); !wrong.empty()) return wrong;
+    SqlError error = set_version(sql::kBeingFilled);
+    return error.ok() ? "" : told(error);
+  }
+
+  SqlError set_version(int64_t version) {
+    const Param to = version;
+    return at_.session->execute(at_.sql(statements::kSetVersion), {&to, 1});
+  }
 
   std::string check_empty() {
     int64_t seq = -1;
@@ -170,6 +198,7 @@ class SqlDestination final : public Destination {
   const std::string schema_;
   const Parts parts_;
   SqlPlace at_;
+  bool marked_ = false;  // a run that was killed has begun
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "backends/migrate/sql_place.h"
 #include "backends/sql/batch.h"
 #include "backends/sql/loader.h"
+#include "backends/sql/schema.h"
 #include "backends/sql/statements.h"
 
 namespace keelson::migrate {
@@ -37,6 +38,9 @@ class SqlSource final : public Source {
                                    [&](const Row& row) { version = row.integer(0); });
     }
     if (!error.ok()) return told(error);
+    if (version == sql::kBeingFilled) {
+      return "a migration into " + shown(from_) + " was not finished: it holds nothing yet";
+    }
     if (version != sql::kSchemaVersion) {
       return "the tables of " + shown(from_) + " have version " + std::to_string(version) +
              ", this Keelson moves version " + std::to_string(sql::kSchemaVersion) +

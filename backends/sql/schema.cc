@@ -24,6 +24,10 @@ class Preparation {
     } else if (SqlError error = run_all(database_.before_schema()); !error.ok()) {
       return error;
     }
+    if (version == kBeingFilled) {
+      refusal = "a migration into these tables was not finished: start `keelson migrate` again";
+      return {};
+    }
     if (version > kSchemaVersion) {
       refusal = "the database's tables have version " + std::to_string(version) +
                 ", this Keelson knows up to version " + std::to_string(kSchemaVersion);

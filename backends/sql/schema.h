@@ -1,6 +1,7 @@
 // The tables: made when there are none, brought to this version when they are older.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "api/base/random.h"
@@ -11,6 +12,10 @@ namespace keelson::sql {
 // Creates or migrates the tables under the lock that all processes share. "" or a sentence for the
 // operator: rights that are missing, tables of a newer version.
 std::string prepare_schema(const Database& database, Session& session, base::Random& random);
+
+// The version of tables that `keelson migrate` has begun to fill: no server starts on them until it
+// has finished, which puts kSchemaVersion in its place.
+inline constexpr int64_t kBeingFilled = 1'000'000'000;
 
 // A sentence for the operator when the database holds kine's table and no tables of ours: an empty
 // store in the place of kine's would look to Kubernetes like a cluster that lost everything.

@@ -13,9 +13,10 @@ import (
 
 // loader writes a random history.
 type loader struct {
-	random *rand.Rand
-	kv     pb.KVClient
-	leases pb.LeaseClient
+	random    *rand.Rand
+	kv        pb.KVClient
+	leases    pb.LeaseClient
+	compacted int64
 }
 
 func newLoader(seed uint64) *loader {
@@ -76,10 +77,11 @@ func (l *loader) operation() error {
 		txn.Success = append(txn.Success, put(l.key(), l.value(), 0))
 	}
 	answer, err := l.kv.Txn(ctx, txn)
-	if err != nil || l.random.IntN(100) != 0 {
+	if err != nil || l.random.IntN(100) != 0 || answer.Header.Revision-30 <= l.compacted {
 		return err
 	}
-	_, err = l.kv.Compact(ctx, &pb.CompactionRequest{Revision: max(2, answer.Header.Revision-30), Physical: true})
+	l.compacted = answer.Header.Revision - 30
+	_, err = l.kv.Compact(ctx, &pb.CompactionRequest{Revision: l.compacted, Physical: true})
 	return err
 }
 

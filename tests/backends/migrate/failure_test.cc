@@ -196,6 +196,42 @@ TEST_F(Failures, AnyOperationOfTheDiskMayBeTheLast) {
   }
 }
 
+// What a killed run leaves of tables: no server begins on them, and the same command goes on.
+TEST_F(Failures, TablesThatAreHalfMadeAreNoStore) {
+  {
+    auto file = shop_.open(full("s"));
+    std::unique_ptr<sql::Session> session;
+    ASSERT_TRUE(file->connect(false, session).ok());
+    ASSERT_EQ(sql::prepare_schema(*file, *session, *shop_.random), "");
+    const sql::Param mark = sql::kBeingFilled;
+    ASSERT_TRUE(session->execute("UPDATE schema_version SET version = $1", {&mark, 1}).ok());
+    EXPECT_EQ(sql::prepare_schema(*file, *session, *shop_.random),
+              "a migration into these tables was not finished: start `keelson migrate` again");
+  }
+  EXPECT_EQ(shop_.migrate("sqlite:s", "snapshot:y"),
+            "a migration into sqlite:" + full("s") + " was not finished: it holds nothing yet");
+  EXPECT_EQ(shop_.migrate("snapshot:a", "sqlite:s"), "");
+  EXPECT_EQ(look_at(shop_, "sqlite:s"), wanted_);
+  auto file = shop_.open(full("s"));
+  std::unique_ptr<sql::Session> session;
+  ASSERT_TRUE(file->connect(false, session).ok());
+  EXPECT_EQ(sql::prepare_schema(*file, *session, *shop_.random), "");
+}
+
+TEST_F(Failures, ARefusalLeavesNoTables) {
+  overwrite("a", 9000, "damage");
+  EXPECT_NE(shop_.migrate("snapshot:a", "sqlite:s"), "");
+  engine::Driver driver;
+  std::string value(50, 'v');
+  for (int i = 0; i < 2000; ++i) driver.put(std::to_string(i), value);
+  save_snapshot(shop_, driver.engine, "b");
+  migrate::Options options;
+  options.max_bytes = 20'000;
+  EXPECT_NE(shop_.migrate("snapshot:b", "sqlite:s", options), "");
+  EXPECT_EQ(shop_.migrate("sqlite:s", "snapshot:y"),
+            "sqlite:" + full("s") + " has no tables of Keelson");
+}
+
 TEST_F(Failures, AStateThatDoesNotFitIsRefused) {
   migrate::Options options;
   options.max_bytes = 20'000;
