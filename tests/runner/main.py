@@ -93,6 +93,12 @@ def run_script(suite, mode):
 RUNNERS = {"ctest": run_ctest, "go": run_go, "fuzz": run_fuzz, "script": run_script}
 
 
+def excerpt(output):
+    """A failed test's output: both ends, for the reason is at one and the servers' logs at the other."""
+    head, tail = 6000, 6000
+    return output if len(output) <= head + tail else f"{output[:head]}\n[...]\n{output[-tail:]}"
+
+
 def run_suites(mode, chosen):
     build_release()
     total, failed = counts.Counts(), []
@@ -101,7 +107,7 @@ def run_suites(mode, chosen):
         build_tools(suite.tools)
         result, failures = RUNNERS[suite.kind](suite, mode)
         for name, output in failures:
-            say(f"---- {suite.name}: {name}\n{output[-6000:]}")
+            say(f"---- {suite.name}: {name}\n{excerpt(output)}")
         if result.passed + result.failed == 0:
             result.failed = 1  # a suite without a test is a broken suite
         if result.failed:
