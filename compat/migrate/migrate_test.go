@@ -269,10 +269,18 @@ func seenPlain(t *testing.T, s *harness.Server) []string {
 	return answer.plain()
 }
 
+// hostOf is the host and port in a database's URL.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "@")
+	host, _, _ := strings.Cut(rest, "/")
+	return host
+}
+
 func TestRefusals(t *testing.T) {
 	wanted, snapshot := loadedEtcd(t)
 	url := newDatabase(t)
 	harness.Start(t, harness.Options{Kind: harness.Postgres, Database: url})
+	kine := harness.Start(t, harness.Options{Kind: harness.Kine, Database: "sqlite://" + filepath.Join(t.TempDir(), "k")})
 	cases := []struct {
 		from, to string
 		code     int
@@ -286,6 +294,9 @@ func TestRefusals(t *testing.T) {
 		{"snapshot:" + snapshot, "postgres://u:s3cret@127.0.0.1:1/none", 1, "cannot connect to postgres:"},
 		{"kine-" + newDatabase(t), "snapshot:" + snapshot + "x", 1, "has no table of kine"},
 		{newDatabase(t), "snapshot:" + snapshot + "x", 1, "has no tables of Keelson"},
+		{"etcd:http://127.0.0.1:1", "snapshot:" + snapshot + "x", 1, "127.0.0.1:1: Connection refused"},
+		{"etcd:" + hostOf(url), "snapshot:" + snapshot + "x", 1, hostOf(url) + ": the connection broke off"},
+		{"etcd:" + kine.ClientURL, "snapshot:" + snapshot + "x", 1, "it answered: snapshot is not supported"},
 	}
 	binary, err := harness.KeelsonBinary()
 	if err != nil {

@@ -14,7 +14,8 @@ namespace keelson::transport {
 
 namespace {
 
-constexpr base::Duration kPatience = std::chrono::seconds(30);
+// A server may have to write a whole snapshot before its first byte.
+constexpr base::Duration kPatience = std::chrono::minutes(5);
 constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr int32_t kWindow = 4 << 20;
 constexpr size_t kLargestMessage = size_t{64} << 20;

@@ -15,14 +15,23 @@ namespace keelson::transport {
 
 namespace {
 
-int connect_to(const addrinfo& address, base::Duration patience) {
-  const int descriptor = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return -1;
+constexpr base::Duration kConnectWithin = std::chrono::seconds(10);
+
+void set_patience(int descriptor, base::Duration patience) {
   timeval wait{};
   wait.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(patience).count();
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-  if (connect(descriptor, address.ai_addr, address.ai_addrlen) == 0) return descriptor;
+}
+
+int connect_to(const addrinfo& address, base::Duration patience) {
+  const int descriptor = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -1;
+  set_patience(descriptor, kConnectWithin);
+  if (connect(descriptor, address.ai_addr, address.ai_addrlen) == 0) {
+    set_patience(descriptor, patience);
+    return descriptor;
+  }
   const int error = errno;
   close(descriptor);
   errno = error;

@@ -18,7 +18,8 @@ struct ClientTarget {
   std::string cert_file, key_file;  // of a client that shows one; both or none
 };
 
-// One thread. No read or write waits longer than `patience`.
+// One thread. No read or write waits longer than `patience`, no connection attempt longer than 10
+// s.
 class ClientSocket {
  public:
   // "" or a sentence: no such host, refused, a certificate that is not the host's.
