@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "backends/sql/statements.h"
-
 namespace keelson::sql {
 
 namespace {
@@ -93,29 +91,15 @@ bool Barrier::look(backends::BarrierReply& reply) {
       return false;
     }
   }
-  // Taken before the look: the head can only be at or behind it in the same history.
   const Position mine = mailbox_.position();
-  Position head;
-  bool same = true;
-  const Param seq = mine.seq;
-  SqlError error =
-      session_->execute(database_.expand(statements::kLook), {&seq, 1}, [&](const Row& row) {
-        head.seq = row.integer(0);
-        head.next_index = static_cast<uint64_t>(row.integer(1));
-        // A row that was cut, or that a database which went back lacks, says nothing.
-        const bool there = head.seq == mine.seq || !row.null(3);
-        same = !there || (head.seq == mine.seq ? row.bytes(2) : row.bytes(3)) == mine.hash;
-      });
-  if (!error.ok()) {
+  Head head;
+  if (SqlError error = head_look_.look(*session_, mine, head); !error.ok()) {
     session_.reset();
     return false;
   }
   mailbox_.contact(clock_.now());
-  if (head.seq < mine.seq || !same) {
-    mailbox_.look();
-    return false;
-  }
-  if (head.seq > mine.seq) mailbox_.look();
+  if (!head.same_history || head.seq > mine.seq) mailbox_.look();
+  if (!head.same_history) return false;
   reply.index = Index(head.next_index - 1);
   return true;
 }

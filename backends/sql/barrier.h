@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "api/base/clock.h"
-#include "api/base/log.h"
 #include "api/base/threads.h"
 #include "backends/log.h"
+#include "backends/sql/head.h"
 #include "backends/sql/mailbox.h"
 #include "backends/sql/session.h"
 
@@ -20,8 +20,8 @@ class Barrier {
  public:
   using ReplyDone = base::Done<backends::BarrierReply>;
 
-  Barrier(const Database& database, Mailbox& mailbox, base::Clock& clock, base::Logger& logger)
-      : database_(database), mailbox_(mailbox), clock_(clock), logger_(logger) {}
+  Barrier(const Database& database, Mailbox& mailbox, base::Clock& clock)
+      : database_(database), mailbox_(mailbox), clock_(clock), head_look_(database) {}
 
   void start(base::Threads& threads);
   // Answers with the index behind the head as it was after this call; kTimeout when the database
@@ -44,7 +44,7 @@ class Barrier {
   const Database& database_;
   Mailbox& mailbox_;
   base::Clock& clock_;
-  base::Logger& logger_;
+  const HeadLook head_look_;
   std::unique_ptr<Session> session_;  // the thread's
 
   std::mutex mutex_;

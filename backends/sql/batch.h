@@ -7,9 +7,13 @@
 #include <vector>
 
 #include "api/base/digest.h"
+#include "api/base/ids.h"
 #include "backends/sql/session.h"
 
 namespace keelson::sql {
+
+// Of every entry: there are no elections.
+inline constexpr Term kTerm{1};
 
 // A row of the log.
 struct LogRow {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/base/seconds.h"
+#include "backends/engine/engine.h"
 #include "backends/sql/loader.h"
 #include "backends/sql/statements.h"
 #include "backends/sql/step.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr base::Duration kHeartbeatEvery = std::chrono::seconds(1);
 constexpr base::Duration kSizeEvery = std::chrono::seconds(10);
 constexpr base::Duration kRest = std::chrono::milliseconds(200);
-constexpr int64_t kLevel = 1;  // of the semantics that this process supports
+constexpr auto kLevel = static_cast<int64_t>(engine::kSupportedLevel);
 
 }  // namespace
 

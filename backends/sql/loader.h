@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backends/checkpoint.h"
+#include "backends/sql/batch.h"
 #include "backends/sql/session.h"
 
 namespace keelson::sql {
@@ -24,7 +25,7 @@ class Loader final : public backends::CheckpointReader {
       : database_(database), session_(session), header_(header) {}
 
   Index index() const override { return Index(header_.applied_index); }
-  Term term() const override { return Term(1); }
+  Term term() const override { return kTerm; }
   void rows(backends::Bucket bucket, const backends::RowVisitor& visit) override;
   // The first failure of a read; rows given before it are not the whole state.
   const SqlError& error() const { return error_; }

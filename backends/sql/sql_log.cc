@@ -15,7 +15,6 @@ constexpr base::Duration kReadPatience = std::chrono::seconds(5);
 constexpr base::Duration kOutOfReach = std::chrono::seconds(2);
 constexpr base::Duration kWatchEvery = std::chrono::milliseconds(200);
 constexpr base::Duration kListenFor = std::chrono::milliseconds(500);
-constexpr Term kTerm{1};
 
 // Positive, so that every client and database holds it alike.
 int64_t draw_instance(base::Random& random) {
@@ -36,7 +35,9 @@ SqlLog::SqlLog(SqlOptions options, std::unique_ptr<Database> database, SqlParts 
       database_(std::move(database)),
       parts_(parts),
       instance_(draw_instance(parts.random)),
-      barrier_(*database_, mailbox_, parts.clock, parts.logger),
+      head_look_(*database_),
+      tail_statement_(sql(statements::kTail)),
+      barrier_(*database_, mailbox_, parts.clock),
       keeper_(housekeeping(options_.housekeeping, instance_,
                            [this](const std::string& why) { end(why); }),
               {*database_, mailbox_, parts.clock, parts.logger, parts.metrics}),

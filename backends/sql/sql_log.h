@@ -34,6 +34,7 @@
 #include "backends/log.h"
 #include "backends/sql/barrier.h"
 #include "backends/sql/batch.h"
+#include "backends/sql/head.h"
 #include "backends/sql/housekeeper.h"
 #include "backends/sql/mailbox.h"
 #include "backends/sql/session.h"
@@ -125,6 +126,8 @@ class SqlLog final : public backends::Log {
   const SqlParts parts_;
   const int64_t instance_;
   ClusterId cluster_id_;
+  const HeadLook head_look_;
+  const std::string tail_statement_;
   Mailbox mailbox_;
   Barrier barrier_;
   Housekeeper keeper_;

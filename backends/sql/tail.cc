@@ -11,7 +11,6 @@
 namespace keelson::sql {
 
 namespace {
-constexpr Term kTerm{1};
 constexpr int64_t kRowsAtOnce = 8;  // of statements::kTail
 }  // namespace
 
@@ -86,23 +85,13 @@ bool SqlLog::load_again(Load reason) {
 
 // Whether the head moved, or went back. False when the connection failed.
 bool SqlLog::look() {
-  Position head;
-  bool same = true;
-  const Param seq = position_.seq;
-  SqlError error = session_->execute(sql(statements::kLook), {&seq, 1}, [&](const Row& row) {
-    head.seq = row.integer(0);
-    const bool there = head.seq == position_.seq || !row.null(3);
-    const std::string_view hash = head.seq == position_.seq ? row.bytes(2)
-                                  : there                   ? row.bytes(3)
-                                                            : std::string_view();
-    same = !there || hash == position_.hash;
-  });
-  if (!error.ok()) {
+  Head head;
+  if (SqlError error = head_look_.look(*session_, position_, head); !error.ok()) {
     lost(error);
     return false;
   }
   mailbox_.contact(parts_.clock.now());
-  if (head.seq < position_.seq || !same) return load_again(Load::kWentBack);
+  if (!head.same_history) return load_again(Load::kWentBack);
   return head.seq == position_.seq || tail();
 }
 
@@ -111,7 +100,7 @@ bool SqlLog::tail() {
   for (bool more = true; more;) {
     std::vector<LogRow> rows;
     const Param seq = position_.seq;
-    SqlError error = session_->execute(sql(statements::kTail), {&seq, 1}, [&](const Row& row) {
+    SqlError error = session_->execute(tail_statement_, {&seq, 1}, [&](const Row& row) {
       LogRow& out = rows.emplace_back();
       out.after.seq = row.integer(0);
       out.id = {row.integer(1), row.integer(2)};
