@@ -1,12 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"keelson/compat/harness"
@@ -35,26 +30,6 @@ func (s sample) cpuMicro() float64 { return s.cpu * 1e6 / s.ops }
 
 func (s sample) databaseMicro() float64 { return s.database * 1e6 / s.ops }
 
-// threadTimes gives each thread's nanoseconds on a processor, by the scheduler's own count.
-func threadTimes(pid int) (map[string]int64, error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("process %d is gone", pid)
-	}
-	out := make(map[string]int64, len(files))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // the thread ended between the listing and the reading
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		if out[file], err = strconv.ParseInt(first, 10, 64); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // meter measures one phase of one process.
 type meter struct {
 	pid    int
@@ -63,14 +38,14 @@ type meter struct {
 }
 
 func startMeter(pid int) (*meter, error) {
-	before, err := threadTimes(pid)
+	before, err := harness.ThreadTimes(pid)
 	return &meter{pid: pid, before: before, start: time.Now()}, err
 }
 
 // stop ends the phase; `latencies` are those of its calls, in any order.
 func (m *meter) stop(ops int, latencies []time.Duration) (sample, error) {
 	s := sample{ops: float64(ops), seconds: time.Since(m.start).Seconds()}
-	after, err := threadTimes(m.pid)
+	after, err := harness.ThreadTimes(m.pid)
 	if err != nil {
 		return s, err
 	}

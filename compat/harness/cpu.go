@@ -8,27 +8,34 @@ import (
 	"strings"
 )
 
-// ProcessCPU is the seconds that a process's present threads have spent on a processor, by the
-// scheduler's count of nanoseconds.
-func ProcessCPU(pid int) (float64, error) {
+// ThreadTimes gives each present thread's nanoseconds on a processor, by the scheduler's own count.
+func ThreadTimes(pid int) (map[string]int64, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(files) == 0 {
-		return 0, fmt.Errorf("harness: process %d is gone", pid)
+		return nil, fmt.Errorf("harness: process %d is gone", pid)
 	}
-	total := 0.0
+	out := make(map[string]int64, len(files))
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue // the thread ended between the listing and the reading
 		}
 		first, _, _ := strings.Cut(string(text), " ")
-		spent, err := strconv.ParseFloat(first, 64)
-		if err != nil {
-			return 0, err
+		if out[file], err = strconv.ParseInt(first, 10, 64); err != nil {
+			return nil, err
 		}
-		total += spent / 1e9
 	}
-	return total, nil
+	return out, nil
+}
+
+// ProcessCPU is the seconds that a process's present threads have spent on a processor.
+func ProcessCPU(pid int) (float64, error) {
+	times, err := ThreadTimes(pid)
+	total := int64(0)
+	for _, spent := range times {
+		total += spent
+	}
+	return float64(total) / 1e9, err
 }
 
 // ResidentMiB is the memory that a process has in RAM.

@@ -175,14 +175,12 @@ func (p *PostgresServer) Stop() error {
 	return errors.New("harness: PostgreSQL did not end within 30 s")
 }
 
-// all gives the postmaster and its children, after stopping the former: there are no more of them then.
-func (p *PostgresServer) all() []int {
-	p.process.signal(syscall.SIGSTOP)
+// children gives the processes that the postmaster has started and that run.
+func (p *PostgresServer) children() (out []int) {
 	pid := p.process.command.Process.Pid
-	out := []int{pid}
 	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
-		return out
+		return nil
 	}
 	for _, word := range strings.Fields(string(listed)) {
 		if child, err := strconv.Atoi(word); err == nil {
@@ -190,6 +188,12 @@ func (p *PostgresServer) all() []int {
 		}
 	}
 	return out
+}
+
+// all gives the postmaster and its children, after stopping the former: there are no more of them then.
+func (p *PostgresServer) all() []int {
+	p.process.signal(syscall.SIGSTOP)
+	return append([]int{p.process.command.Process.Pid}, p.children()...)
 }
 
 // CPU is the seconds that the database has spent on a processor, in the processes that run, by the
@@ -200,14 +204,13 @@ func (p *PostgresServer) CPU() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	listed, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return 0, err
-	}
 	_, behindName, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(behindName) // from the state, the third of proc(5), on
 	const cutime, cstime, ticks = 16 - 3, 17 - 3, 100
-	var total float64
+	total, err := ProcessCPU(pid)
+	if err != nil {
+		return 0, err
+	}
 	for _, field := range []string{fields[cutime], fields[cstime]} {
 		spent, err := strconv.ParseFloat(field, 64)
 		if err != nil {
@@ -215,17 +218,10 @@ func (p *PostgresServer) CPU() (float64, error) {
 		}
 		total += spent / ticks
 	}
-	for _, process := range append(strings.Fields(string(listed)), strconv.Itoa(pid)) {
-		text, err := os.ReadFile("/proc/" + process + "/schedstat")
-		if err != nil {
-			continue // it ended between the listing and the reading
+	for _, child := range p.children() {
+		if spent, err := ProcessCPU(child); err == nil { // else it ended between the listing and the reading
+			total += spent
 		}
-		first, _, _ := strings.Cut(string(text), " ")
-		spent, err := strconv.ParseFloat(first, 64)
-		if err != nil {
-			return 0, err
-		}
-		total += spent / 1e9
 	}
 	return total, nil
 }

@@ -57,17 +57,23 @@ func TestSharedPostgresGivesEachItsDatabase(t *testing.T) {
 	}
 }
 
-// What a trap cuts is unknown to the client; the database tells which side of the commit it was.
-func TestProxyCutsAtCommit(t *testing.T) {
+// behindProxy gives a database of its own in the shared server, and a proxy in front of it.
+func behindProxy(t *testing.T) (p *PostgresServer, name string, proxy *Proxy) {
+	t.Helper()
 	p, err := SharedPostgres()
 	must(t, err)
 	url, err := p.CreateDatabase()
 	must(t, err)
-	name := DatabaseOf(url)
-	proxy, err := NewProxy(p.Port)
+	proxy, err = NewProxy(p.Port)
 	must(t, err)
-	defer proxy.Close()
-	_, err = psqlVia(p, proxy.Port, name, "CREATE SCHEMA k; CREATE TABLE k.log (n int); CREATE TABLE other (n int)")
+	t.Cleanup(proxy.Close)
+	return p, DatabaseOf(url), proxy
+}
+
+// What a trap cuts is unknown to the client; the database tells which side of the commit it was.
+func TestProxyCutsAtCommit(t *testing.T) {
+	p, name, proxy := behindProxy(t)
+	_, err := psqlVia(p, proxy.Port, name, "CREATE SCHEMA k; CREATE TABLE k.log (n int); CREATE TABLE other (n int)")
 	must(t, err)
 	for i, sql := range []string{
 		"INSERT INTO k.log VALUES (1)",
@@ -100,14 +106,7 @@ func TestProxyCutsAtCommit(t *testing.T) {
 }
 
 func TestProxyCutsHoldsAndRefuses(t *testing.T) {
-	p, err := SharedPostgres()
-	must(t, err)
-	url, err := p.CreateDatabase()
-	must(t, err)
-	name := DatabaseOf(url)
-	proxy, err := NewProxy(p.Port)
-	must(t, err)
-	defer proxy.Close()
+	p, name, proxy := behindProxy(t)
 	during := func(act func()) error {
 		time.AfterFunc(200*time.Millisecond, act)
 		_, err := psqlVia(p, proxy.Port, name, "SELECT pg_sleep(1)")
@@ -124,7 +123,7 @@ func TestProxyCutsHoldsAndRefuses(t *testing.T) {
 		t.Fatalf("after CutAfter: %v", err)
 	}
 	start := time.Now()
-	err = during(func() {
+	err := during(func() {
 		proxy.Hold()
 		time.AfterFunc(2*time.Second, proxy.Release)
 	})
