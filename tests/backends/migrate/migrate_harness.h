@@ -18,23 +18,14 @@
 #include "backends/sql/loader.h"
 #include "backends/sql/schema.h"
 #include "backends/sql/step.h"
-#include "backends/sqlite/sqlite_database.h"
-#include "shim/os/posix_file.h"
-#include "shim/os/system.h"
 #include "tests/backends/engine/engine_support.h"
-#include "tests/support/quiet_logger.h"
+#include "tests/support/machine.h"
 #include "tests/support/temp_folder.h"
 
 namespace keelson::tests {
 
-// The seams of a process, real ones, and a folder.
-struct Workshop {
-  std::unique_ptr<base::FileSystem> files = os::make_posix_file_system();
-  os::OpenSslDigests digests;
-  os::SystemClock clock;
-  os::SystemThreads threads;
-  std::unique_ptr<base::Random> random = os::make_system_random();
-  QuietLogger logger;
+// A machine with a folder.
+struct Workshop : Machine {
   base::Registry metrics;
   std::string folder = TempFolders::make("migrate");
 
@@ -44,11 +35,6 @@ struct Workshop {
   }
   std::string path(const std::string& name) const { return folder + "/" + name; }
 
-  std::unique_ptr<sqlite::SqliteDatabase> open(const std::string& file) {
-    std::unique_ptr<sqlite::SqliteDatabase> out;
-    EXPECT_EQ(sqlite::SqliteDatabase::open({file}, *files, digests, out), "");
-    return out;
-  }
   // "kind:name" of something in the folder.
   migrate::Endpoint at(const std::string& text) const {
     const size_t colon = text.find(':');

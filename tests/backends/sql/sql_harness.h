@@ -11,29 +11,10 @@
 #include <vector>
 
 #include "backends/sql/sql_log.h"
-#include "backends/sqlite/sqlite_database.h"
-#include "shim/os/posix_file.h"
-#include "shim/os/system.h"
-#include "tests/support/quiet_logger.h"
+#include "tests/support/machine.h"
 #include "tests/support/temp_folder.h"
 
 namespace keelson::tests {
-
-// The seams of a process, real ones.
-struct Machine {
-  std::unique_ptr<base::FileSystem> files = os::make_posix_file_system();
-  os::OpenSslDigests digests;
-  os::SystemClock clock;
-  os::SystemThreads threads;
-  std::unique_ptr<base::Random> random = os::make_system_random();
-  QuietLogger logger;
-
-  std::unique_ptr<sqlite::SqliteDatabase> open(const std::string& path) {
-    std::unique_ptr<sqlite::SqliteDatabase> out;
-    EXPECT_EQ(sqlite::SqliteDatabase::open({path}, *files, digests, out), "");
-    return out;
-  }
-};
 
 // Keeps what the log hands out.
 class Recorder final : public backends::LogListener {
