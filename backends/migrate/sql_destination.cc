@@ -101,10 +101,11 @@ class SqlDestination final : public Destination {
  private:
   std::string told(const SqlError& error) const { return shown(to_) + ": " + error.text; }
 
-  // The tables, marked as unfinished until the commit.
+  // The tables, marked as unfinished until the commit: new ones from the moment they are there.
   std::string make_tables() {
     if (marked_) return "";
-    std::string wrong = sql::prepare_schema(*at_.database, *at_.session, parts_.random);
+    std::string wrong =
+        sql::prepare_schema(*at_.database, *at_.session, parts_.random, sql::kBeingFilled);
     if (!wrong.empty()) return shown(to_) + ": " + wrong;
     if (wrong = check_empty(); !wrong.empty()) return wrong;
     SqlError error = set_version(sql::kBeingFilled);

@@ -1,15 +1,14 @@
 #include "backends/sql/schema.h"
 
-#include "backends/sql/statements.h"
-
 namespace keelson::sql {
 
 namespace {
 
 class Preparation {
  public:
-  Preparation(const Database& database, Session& session, base::Random& random)
-      : database_(database), session_(session), random_(random) {}
+  Preparation(const Database& database, Session& session, base::Random& random,
+              int64_t first_version)
+      : database_(database), session_(session), random_(random), first_version_(first_version) {}
 
   SqlError run(std::string& refusal) {
     bool taken = false, there = false;
@@ -64,20 +63,22 @@ class Preparation {
     if (error.ok()) error = put(statements::kFirstHead, Bytes{empty.hash});
     if (error.ok()) error = put(statements::kFirstCheckpoint, Bytes{empty.hash});
     if (error.ok()) error = put(statements::kFirstIdentity, cluster);
-    if (error.ok()) error = put(statements::kFirstVersion, int64_t{kSchemaVersion});
+    if (error.ok()) error = put(statements::kFirstVersion, first_version_);
     return error;
   }
 
   const Database& database_;
   Session& session_;
   base::Random& random_;
+  const int64_t first_version_;
 };
 
 }  // namespace
 
-std::string prepare_schema(const Database& database, Session& session, base::Random& random) {
+std::string prepare_schema(const Database& database, Session& session, base::Random& random,
+                           int64_t first_version) {
   std::string refusal;
-  SqlError error = Preparation(database, session, random).run(refusal);
+  SqlError error = Preparation(database, session, random, first_version).run(refusal);
   session.rollback();
   if (error.text.find("permission denied") != std::string::npos) {
     error.text += "; the role needs the right to create the schema, or to own it";

@@ -40,7 +40,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		t.Logf("%s: killed %d times, %t whole", kind, killed, whole)
 		if !whole {
-			if _, err := migrate("snapshot:"+snapshot, place); err != nil {
+			// PostgreSQL may finish the commit of a killed client after isWhole has looked.
+			if _, err := migrate("snapshot:"+snapshot, place); err != nil && !isWhole(t, place, wanted) {
 				t.Fatal(err)
 			}
 		}
