@@ -19,6 +19,9 @@ using sql::SqlError;
 
 namespace {
 
+// A notification names the instance that appended, or behind this one that joined.
+constexpr char kJoined = '+';
+
 int nibble(char c) {
   return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 }
@@ -241,14 +244,22 @@ SqlError PostgresSession::has_table_anywhere(std::string_view table, bool& out) 
                  [&](const sql::Row&) { out = true; });
 }
 
-SqlError PostgresSession::wait_notified(base::Duration at_most, int64_t own, bool& notified) {
-  notified = false;
+SqlError PostgresSession::announce(int64_t own) {
+  const std::string payload = kJoined + std::to_string(own);
+  const std::array<Param, 2> params = {sql::Text{channel_}, sql::Text{payload}};
+  return execute("SELECT pg_notify($1, $2)", params, [](const sql::Row&) {});
+}
+
+SqlError PostgresSession::wait_notified(base::Duration at_most, int64_t own, Notified& out) {
+  out = {};
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(at_most).count();
   SqlError error = guarded(
       [&] { connection_->await_notification(microseconds / 1'000'000, microseconds % 1'000'000); });
   const std::string mine = std::to_string(own);
-  for (const std::string& from : std::exchange(listener_->from, {})) {
-    notified = notified || from != mine;
+  for (std::string_view from : std::exchange(listener_->from, {})) {
+    const bool joined = from.starts_with(kJoined);
+    if (joined) from.remove_prefix(1);
+    if (from != mine) (joined ? out.joined : out.appended) = true;
   }
   return error;
 }

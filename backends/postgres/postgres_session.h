@@ -33,7 +33,8 @@ class PostgresSession final : public sql::Session {
   sql::SqlError lock(bool wait, bool& taken) override;
   sql::SqlError has_table(std::string_view table, bool& out) override;
   sql::SqlError has_table_anywhere(std::string_view table, bool& out) override;
-  sql::SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) override;
+  sql::SqlError announce(int64_t own) override;
+  sql::SqlError wait_notified(base::Duration at_most, int64_t own, Notified& out) override;
   sql::SqlError size(int64_t& total, int64_t& in_use) override;
   sql::SqlError tidy() override { return {}; }
 

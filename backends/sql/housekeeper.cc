@@ -35,6 +35,8 @@ SqlError Housekeeper::enter(Session& session) {
   const std::array<Param, 5> row = {options_.instance, Text{options_.name}, Text{peers},
                                     Text{clients}, kLevel};
   SqlError error = session.execute(parts_.database.expand(statements::kRegister), row);
+  // At once, so that whoever appends from now on notifies this process of it.
+  if (error.ok()) error = session.announce(options_.instance);
   return error.ok() ? read_live(session) : error;
 }
 
@@ -86,7 +88,7 @@ void Housekeeper::round() {
     if (!parts_.database.connect(false, session_).ok()) return session_.reset();
   }
   const base::MonotonicTime now = parts_.clock.now();
-  if (now >= next_heartbeat_) {
+  if (now >= next_heartbeat_ || joined_.load() != counted_.load()) {
     next_heartbeat_ = now + kHeartbeatEvery;
     if (SqlError error = heartbeat(); !error.ok()) return failed("heartbeat", error);
   }
@@ -130,6 +132,7 @@ SqlError Housekeeper::heartbeat() {
 SqlError Housekeeper::read_live(Session& session) {
   std::vector<model::Member> members;
   int64_t lowest = INT64_MAX;
+  const uint64_t joined = joined_.load();
   const Param age = kLiveMilliseconds;
   SqlError error =
       session.execute(parts_.database.expand(statements::kLive), {&age, 1}, [&](const Row& row) {
@@ -143,6 +146,7 @@ SqlError Housekeeper::read_live(Session& session) {
       });
   if (!error.ok()) return error;
   live_ = members.size();
+  counted_ = joined;
   lowest_ = members.empty() ? 0 : lowest;
   std::scoped_lock lock(mutex_);
   members_ = std::move(members);

@@ -57,8 +57,10 @@ class Housekeeper {
   // Bytes that were appended or read.
   void appended(uint64_t bytes);
   std::vector<model::Member> members() const;
+  // Another process has announced itself; it may not be in the list yet.
+  void somebody_joined() { ++joined_; }
   // More than one process is live.
-  bool shared() const { return live_.load() > 1; }
+  bool shared() const { return live_.load() > 1 || joined_.load() != counted_.load(); }
   int64_t size() const { return size_.load(); }
   int64_t size_in_use() const { return size_in_use_.load(); }
 
@@ -80,6 +82,7 @@ class Housekeeper {
   base::MonotonicTime next_heartbeat_, last_step_, next_size_;
   std::atomic<uint64_t> bytes_{0};  // since the last step
   std::atomic<size_t> live_{1};
+  std::atomic<uint64_t> joined_{0}, counted_{0};  // announcements, and those that live_ is behind
   std::atomic<int64_t> size_{0}, size_in_use_{0};
 
   mutable std::mutex mutex_;

@@ -111,9 +111,15 @@ class Session {
     return has_table(table, out);
   }
 
-  // Waits for the notification of an append by another instance than `own`, at most so long. False
-  // in `notified` otherwise.
-  virtual SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) = 0;
+  // Tells the processes that listen that this one takes part from now on.
+  virtual SqlError announce(int64_t own) = 0;
+  // What other instances than `own` notified of.
+  struct Notified {
+    bool appended = false;
+    bool joined = false;  // one has announced itself
+  };
+  // Waits for a notification at most so long.
+  virtual SqlError wait_notified(base::Duration at_most, int64_t own, Notified& out) = 0;
 
   // Bytes that the tables occupy, and of those in use.
   virtual SqlError size(int64_t& total, int64_t& in_use) = 0;

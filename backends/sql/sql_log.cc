@@ -100,10 +100,17 @@ void SqlLog::listen() {
   std::unique_lock lock(stop_mutex_);
   while (!stopping_) {
     lock.unlock();
-    bool notified = false;
-    bool good = session != nullptr || database_->connect(true, session).ok();
-    if (good) good = session->wait_notified(kListenFor, instance_, notified).ok();
-    if (notified) mailbox_.look();
+    Session::Notified notified;
+    bool good = session != nullptr;
+    if (!good) {
+      good = database_->connect(true, session).ok();
+      // What was notified of before this connection listened is not told again.
+      notified.appended = good;
+    } else {
+      good = session->wait_notified(kListenFor, instance_, notified).ok();
+    }
+    if (notified.appended) mailbox_.look();
+    if (notified.joined) keeper_.somebody_joined();
     if (!good) session.reset();
     lock.lock();
     if (!good) stop_wake_.wait_for(lock, kListenFor, [&] { return stopping_; });

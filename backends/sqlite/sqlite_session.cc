@@ -262,8 +262,8 @@ SqlError SqliteSession::has_table(std::string_view table, bool& out) {
                  [&](const sql::Row&) { out = true; });
 }
 
-SqlError SqliteSession::wait_notified(base::Duration, int64_t, bool& notified) {
-  notified = false;
+SqlError SqliteSession::wait_notified(base::Duration, int64_t, Notified& out) {
+  out = {};
   return {Failure::kRefused, "SQLite has no notifications"};
 }
 

@@ -45,7 +45,8 @@ class SqliteSession final : public sql::Session {
                             absl::FunctionRef<bool(std::span<sql::Param> row)> next) override;
   sql::SqlError lock(bool wait, bool& taken) override;
   sql::SqlError has_table(std::string_view table, bool& out) override;
-  sql::SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) override;
+  sql::SqlError announce(int64_t) override { return {}; }
+  sql::SqlError wait_notified(base::Duration at_most, int64_t own, Notified& out) override;
   sql::SqlError size(int64_t& total, int64_t& in_use) override;
   sql::SqlError tidy() override;
 

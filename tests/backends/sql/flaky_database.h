@@ -72,8 +72,9 @@ class FlakyDatabase::Flaky final : public sql::Session {
   sql::SqlError has_table(std::string_view table, bool& out) override {
     return session_->has_table(table, out);
   }
-  sql::SqlError wait_notified(base::Duration at_most, int64_t own, bool& notified) override {
-    return session_->wait_notified(at_most, own, notified);
+  sql::SqlError announce(int64_t own) override { return session_->announce(own); }
+  sql::SqlError wait_notified(base::Duration at_most, int64_t own, Notified& out) override {
+    return session_->wait_notified(at_most, own, out);
   }
   sql::SqlError size(int64_t& total, int64_t& in_use) override {
     return session_->size(total, in_use);
