@@ -21,7 +21,8 @@ PostgresDatabase::PostgresDatabase(PostgresOptions options)
 
 sql::SqlError PostgresDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
   return PostgresSession::open(
-      {conninfo_, options_.schema, quoted_name(options_.schema), listen && options_.listen}, out);
+      {conninfo_, options_.schema, quoted_name(options_.schema), lines_, listen && options_.listen},
+      out);
 }
 
 std::string PostgresDatabase::expand(std::string_view text) const {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "backends/postgres/lines.h"
 #include "backends/sql/session.h"
 
 namespace keelson::postgres {
@@ -19,6 +20,8 @@ class PostgresDatabase final : public sql::Database {
   explicit PostgresDatabase(PostgresOptions options);
 
   sql::SqlError connect(bool listen, std::unique_ptr<sql::Session>& out) const override;
+  // A connection that is only being made ends by libpq's connect_timeout.
+  void sever() override { lines_->cut(); }
   bool exclusive() const override { return false; }
   bool notifies() const override { return options_.listen; }
   std::string expand(std::string_view text) const override;
@@ -29,6 +32,7 @@ class PostgresDatabase final : public sql::Database {
   const PostgresOptions options_;
   const std::string conninfo_;
   const std::string prefix_;  // "schema".
+  const std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
 };
 
 }  // namespace keelson::postgres

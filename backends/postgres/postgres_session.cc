@@ -75,6 +75,8 @@ PostgresSession::PostgresSession(Where where)
 PostgresSession::~PostgresSession() {
   transaction_.reset();
   listener_.reset();
+  connection_.reset();
+  if (line_ >= 0) where_.lines->remove(line_);
 }
 
 SqlError PostgresSession::open(Where where, std::unique_ptr<sql::Session>& out) {
@@ -82,6 +84,9 @@ SqlError PostgresSession::open(Where where, std::unique_ptr<sql::Session>& out) 
   bool recovering = false;
   SqlError error = guarded([&] {
     session->connection_ = std::make_unique<pqxx::connection>(session->where_.conninfo);
+    if (!session->where_.lines->add(session->connection_->sock(), session->line_)) {
+      throw pqxx::broken_connection("the connections are being closed");
+    }
     session->set_up();
     pqxx::nontransaction once(*session->connection_);
     recovering = once.exec1("SELECT pg_is_in_recovery()")[0].as<bool>();

@@ -6,6 +6,7 @@
 #include <pqxx/pqxx>
 #include <string>
 
+#include "backends/postgres/lines.h"
 #include "backends/sql/session.h"
 
 namespace keelson::postgres {
@@ -15,6 +16,7 @@ class PostgresSession final : public sql::Session {
   struct Where {
     std::string conninfo;
     std::string schema, quoted_schema;
+    std::shared_ptr<Lines> lines;  // of the database
     bool listen = false;
   };
   // kRefused with a sentence for a server in recovery, which cannot be written to.
@@ -52,6 +54,7 @@ class PostgresSession final : public sql::Session {
   const int64_t lock_key_;
   const std::string append_, append_and_notify_;
   std::unique_ptr<pqxx::connection> connection_;
+  int line_ = -1;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<pqxx::transaction_base> transaction_;
   std::map<std::string, std::string, std::less<>> names_;  // of prepared statements, by their text

@@ -134,6 +134,8 @@ class Database {
   // A new connection, checked: a server that may not be written to, or that commits less durably
   // than it says, is refused. `listen` asks for notifications.
   virtual SqlError connect(bool listen, std::unique_ptr<Session>& out) const = 0;
+  // Breaks every connection, so that whoever waits for an answer gets kLost, and makes no new ones.
+  virtual void sever() {}
   // A database that only this process can write needs no barrier and no look at the head.
   virtual bool exclusive() const = 0;
   // Whether notifications arrive at all.

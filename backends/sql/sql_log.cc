@@ -15,6 +15,8 @@ constexpr base::Duration kReadPatience = std::chrono::seconds(5);
 constexpr base::Duration kOutOfReach = std::chrono::seconds(2);
 constexpr base::Duration kWatchEvery = std::chrono::milliseconds(200);
 constexpr base::Duration kListenFor = std::chrono::milliseconds(500);
+// At the end the last batch has so long, and a step of the checkpoint that is under way.
+constexpr base::Duration kLastBatch = std::chrono::seconds(2), kLastStep = std::chrono::seconds(5);
 
 // Positive, so that every client and database holds it alike.
 int64_t draw_instance(base::Random& random) {
@@ -83,7 +85,7 @@ void SqlLog::watch_over() {
   std::unique_lock lock(stop_mutex_);
   while (!stopping_) {
     stop_wake_.wait_for(lock, kWatchEvery, [&] { return stopping_; });
-    if (stopping_) return;
+    if (stopping_) break;
     lock.unlock();
     const base::MonotonicTime now = parts_.clock.now();
     if (now.since_start > kReadPatience) barrier_.expire({now.since_start - kReadPatience});
@@ -93,6 +95,17 @@ void SqlLog::watch_over() {
     }
     lock.lock();
   }
+  see_off(lock);
+}
+
+// A database that is frozen must not keep this process from ending.
+void SqlLog::see_off(std::unique_lock<std::mutex>& lock) {
+  if (stop_wake_.wait_for(lock, kLastBatch, [&] { return served_; }) &&
+      stop_wake_.wait_for(lock, kLastStep, [&] { return left_; })) {
+    return;
+  }
+  KEELSON_LOG(parts_.logger, kWarn, "the database does not answer; leaving it");
+  database_->sever();
 }
 
 void SqlLog::listen() {
@@ -133,8 +146,15 @@ void SqlLog::stop() {
   mailbox_.stop();
   log_thread_.reset();
   barrier_.stop();
+  auto note = [this](bool& what) {
+    std::scoped_lock lock(stop_mutex_);
+    what = true;
+    stop_wake_.notify_all();
+  };
+  note(served_);
   keeper_.stop();
   listen_thread_.reset();
+  note(left_);
   watch_thread_.reset();
 }
 

@@ -9,7 +9,8 @@
 //   sql-barrier  one look at the head for all linearizable reads that wait (shared databases only)
 //   sql-keeper   heartbeats, steps of the checkpoint tables, cutting the log
 //   sql-listen   waits for notifications of other processes (where the database has them)
-//   sql-watch    fails what waits too long while the others wait for the database; no connection
+//   sql-watch    fails what waits too long while the others wait for the database, at the end by
+//                breaking their connections; has none
 //
 // Unknown outcomes: a batch whose append was cut off keeps its id. On the next connection the
 // head's row lock is taken, which waits for the transaction that was left, and the id is looked
@@ -93,6 +94,7 @@ class SqlLog final : public backends::Log {
 
   // --- sql_log.cc ---
   void watch_over();
+  void see_off(std::unique_lock<std::mutex>& lock);
   void listen();
   void tell_leadership(bool reachable);
   void end(const std::string& why);
@@ -153,8 +155,9 @@ class SqlLog final : public backends::Log {
 
   std::mutex stop_mutex_;
   std::condition_variable stop_wake_;
-  bool stopping_ = false;  // guarded by stop_mutex_
-  bool running_ = false;   // the owner's
+  // Guarded by stop_mutex_: the end has begun, the threads of calls have ended, all have.
+  bool stopping_ = false, served_ = false, left_ = false;
+  bool running_ = false;  // the owner's
   std::unique_ptr<base::Thread> log_thread_, listen_thread_, watch_thread_;
 };
 

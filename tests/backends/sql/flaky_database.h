@@ -7,6 +7,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "backends/sqlite/sqlite_database.h"
@@ -17,7 +18,8 @@ namespace keelson::tests {
 struct Faults {
   std::atomic<int> before{0}, behind{0};
   std::atomic<bool> unreachable{false};
-  std::atomic<bool> leave{false};  // becomes unreachable at the first connection that is cut
+  std::atomic<bool> frozen{false};  // no answer comes until the connection is severed
+  std::atomic<bool> leave{false};   // becomes unreachable at the first connection that is cut
 };
 
 class FlakyDatabase final : public sql::Database {
@@ -27,6 +29,7 @@ class FlakyDatabase final : public sql::Database {
       : file_(file), faults_(faults), random_(seed) {}
 
   sql::SqlError connect(bool listen, std::unique_ptr<sql::Session>& out) const override;
+  void sever() override { severed_ = true; }
   bool exclusive() const override { return false; }
   bool notifies() const override { return false; }
   std::string expand(std::string_view text) const override { return file_.expand(text); }
@@ -40,6 +43,7 @@ class FlakyDatabase final : public sql::Database {
 
   const sql::Database& file_;
   Faults& faults_;
+  std::atomic<bool> severed_{false};
   mutable std::mutex mutex_;
   mutable std::mt19937_64 random_;
 };
@@ -52,6 +56,7 @@ class FlakyDatabase::Flaky final : public sql::Session {
   using sql::Session::execute;
   sql::SqlError execute(std::string_view text, std::span<const sql::Param> params,
                         sql::RowFn row) override {
+    wait_frozen();
     return lost() ? cut() : session_->execute(text, params, row);
   }
   sql::SqlError begin(sql::Isolation isolation) override {
@@ -60,6 +65,7 @@ class FlakyDatabase::Flaky final : public sql::Session {
   sql::SqlError commit() override { return session_->commit(); }
   void rollback() override { session_->rollback(); }
   sql::SqlError append(const Append& batch, sql::Position& out) override {
+    wait_frozen();
     if (lost() || database_.strikes(database_.faults_.before)) return cut();
     sql::SqlError error = session_->append(batch, out);
     return database_.strikes(database_.faults_.behind) ? cut() : error;
@@ -82,7 +88,12 @@ class FlakyDatabase::Flaky final : public sql::Session {
   sql::SqlError tidy() override { return session_->tidy(); }
 
  private:
-  bool lost() const { return cut_ || database_.faults_.unreachable; }
+  bool lost() const { return cut_ || database_.severed_ || database_.faults_.unreachable; }
+  void wait_frozen() const {
+    while (database_.faults_.frozen && !database_.severed_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
   sql::SqlError cut() {
     cut_ = true;
     if (database_.faults_.leave) database_.faults_.unreachable = true;
@@ -95,7 +106,7 @@ class FlakyDatabase::Flaky final : public sql::Session {
 };
 
 inline sql::SqlError FlakyDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
-  if (faults_.unreachable) return {sql::Failure::kLost, "the database is out of reach"};
+  if (faults_.unreachable || severed_) return {sql::Failure::kLost, "the database is out of reach"};
   std::unique_ptr<sql::Session> session;
   sql::SqlError error = file_.connect(listen, session);
   if (error.ok()) out = std::make_unique<Flaky>(std::move(session), *this);

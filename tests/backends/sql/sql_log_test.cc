@@ -151,6 +151,21 @@ TEST(SqlLog, OutOfReachIsToldAndEverythingRecovers) {
   process.log->stop();
 }
 
+TEST(SqlLog, AProcessEndsWhileItsDatabaseIsFrozen) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1));
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  faults.frozen = true;
+  process.propose(1, "in vain");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return !r.leadership_.is_leader; }));
+  const base::MonotonicTime begun = machine.clock.now();
+  process.log->stop();
+  EXPECT_LT(machine.clock.now() - begun, std::chrono::seconds(8));
+  EXPECT_EQ(process.recorder.history().size(), 0u);
+}
+
 // The reading of the code's find: an empty batch that should take the name of one that was in the
 // log after all was handed out with proposals that it did not have.
 class InDoubtForLong : public testing::TestWithParam<bool> {};
