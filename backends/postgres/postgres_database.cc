@@ -20,9 +20,13 @@ PostgresDatabase::PostgresDatabase(PostgresOptions options)
       prefix_(quoted_name(options_.schema) + ".") {}
 
 sql::SqlError PostgresDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
-  return PostgresSession::open(
-      {conninfo_, options_.schema, quoted_name(options_.schema), lines_, listen && options_.listen},
-      out);
+  PostgresSession::Where where{conninfo_, options_.schema, quoted_name(options_.schema), lines_};
+  where.stateless = !options_.listen;
+  where.listen = listen && options_.listen;
+  where.must_be_own = options_.listen && !own_sessions_.load();
+  sql::SqlError error = PostgresSession::open(std::move(where), out);
+  if (error.ok()) own_sessions_ = true;
+  return error;
 }
 
 std::string PostgresDatabase::expand(std::string_view text) const {

@@ -1,6 +1,7 @@
 // PostgreSQL as the database of the SQL log, shared by any number of processes.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace keelson::postgres {
 struct PostgresOptions {
   std::string url;  // a libpq URI or "key=value ..." line, with all that concerns TLS
   std::string schema = "keelson";
+  // Without it nothing is kept in a session either, so that a pooler may pool transactions.
   bool listen = true;
 };
 
@@ -32,6 +34,8 @@ class PostgresDatabase final : public sql::Database {
   const PostgresOptions options_;
   const std::string conninfo_;
   const std::string prefix_;  // "schema".
+  // No pooler takes the sessions away, as far as could be seen.
+  mutable std::atomic<bool> own_sessions_{false};
   const std::shared_ptr<Lines> lines_ = std::make_shared<Lines>();
 };
 

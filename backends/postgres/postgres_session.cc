@@ -19,6 +19,9 @@ using sql::SqlError;
 
 namespace {
 
+// A process that is paused in the middle must not hold the head's lock.
+constexpr std::string_view kIdleLimit = "idle_in_transaction_session_timeout = '5s'";
+
 // A notification names the instance that appended, or behind this one that joined.
 constexpr char kJoined = '+';
 
@@ -35,6 +38,18 @@ std::string_view unhexed(std::string_view text, std::string& out) {
     out[i] = static_cast<char>(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
   }
   return out;
+}
+
+int server_process(pqxx::transaction_base& transaction) {
+  return transaction.exec1("SELECT pg_backend_pid()")[0].as<int>();
+}
+
+std::string setting(pqxx::transaction_base& transaction, const std::string& name) {
+  return transaction.exec1("SHOW " + name)[0].as<std::string>();
+}
+
+bool commits_late(const std::string& synchronous_commit) {
+  return synchronous_commit == "off" || synchronous_commit == "local";
 }
 
 class RowOf final : public sql::Row {
@@ -81,38 +96,85 @@ PostgresSession::~PostgresSession() {
 
 SqlError PostgresSession::open(Where where, std::unique_ptr<sql::Session>& out) {
   std::unique_ptr<PostgresSession> session(new PostgresSession(std::move(where)));
-  bool recovering = false;
+  SqlError refused;
   SqlError error = guarded([&] {
     session->connection_ = std::make_unique<pqxx::connection>(session->where_.conninfo);
     if (!session->where_.lines->add(session->connection_->sock(), session->line_)) {
       throw pqxx::broken_connection("the connections are being closed");
     }
-    session->set_up();
-    pqxx::nontransaction once(*session->connection_);
-    recovering = once.exec1("SELECT pg_is_in_recovery()")[0].as<bool>();
+    refused = session->prepare_session();
   });
-  if (!error.ok()) return error;
-  if (recovering) {
-    return {Failure::kRefused, "the database server is in recovery and cannot be written to"};
-  }
-  out = std::move(session);
-  return {};
+  if (error.ok()) error = refused;
+  if (error.ok()) out = std::move(session);
+  return error;
 }
 
-void PostgresSession::set_up() {
+SqlError PostgresSession::prepare_session() {
   // A connection that came back by itself would have lost what follows.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   connection_->inhibit_reactivation(true);
 #pragma GCC diagnostic pop
+  bool recovering = false;
+  {
+    pqxx::nontransaction once(*connection_);
+    recovering = once.exec1("SELECT pg_is_in_recovery()")[0].as<bool>();
+    const bool pooled = server_process(once) != connection_->backendpid();
+    where_.must_be_own = where_.must_be_own && pooled;
+    where_.stateless = where_.stateless || pooled;
+  }
+  if (recovering) {
+    return {Failure::kRefused, "the database server is in recovery and cannot be written to"};
+  }
+  if (where_.must_be_own && shares_server()) {
+    return {Failure::kRefused,
+            "a pooler of transactions stands before the database, which lets no NOTIFY through: "
+            "connect to the database itself or to a pooler of sessions, or give "
+            "--backend-listen=false"};
+  }
+  if (where_.stateless) {
+    if (SqlError error = check_settings(); !error.ok()) return error;
+  } else {
+    set_up();
+  }
+  if (where_.listen) listener_ = std::make_unique<Listener>(*connection_, channel_);
+  return {};
+}
+
+// A session that is between transactions has no server process of its own behind such a pooler:
+// the next one gets it that asks. Others may come in between, so it is asked more than once.
+bool PostgresSession::shares_server() {
+  pqxx::connection other(where_.conninfo);
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    int own = 0;
+    {
+      pqxx::work mine(*connection_);
+      own = server_process(mine);
+    }
+    pqxx::work theirs(other);
+    if (server_process(theirs) == own) return true;
+  }
+  return false;
+}
+
+// What cannot be set for a session must be so for the role or the database.
+SqlError PostgresSession::check_settings() {
+  pqxx::nontransaction once(*connection_);
+  if (setting(once, "bytea_output") != "hex") {
+    return {Failure::kRefused, "behind a pooler the database's bytea_output must be hex"};
+  }
+  const std::string commit = setting(once, "synchronous_commit");
+  if (!commits_late(commit)) return {};
+  return {Failure::kRefused,
+          "behind a pooler the database's synchronous_commit must be on, it is " + commit};
+}
+
+void PostgresSession::set_up() {
   pqxx::nontransaction once(*connection_);
   once.exec0("SET bytea_output = 'hex'");
-  // A process that is paused in the middle must not hold the head's lock.
-  once.exec0("SET idle_in_transaction_session_timeout = '5s'");
-  const std::string commit = once.exec1("SHOW synchronous_commit")[0].as<std::string>();
-  if (commit == "off" || commit == "local") once.exec0("SET synchronous_commit = on");
+  once.exec0("SET " + std::string(kIdleLimit));
+  if (commits_late(setting(once, "synchronous_commit"))) once.exec0("SET synchronous_commit = on");
   once.commit();
-  if (where_.listen) listener_ = std::make_unique<Listener>(*connection_, channel_);
 }
 
 const std::string& PostgresSession::prepared(std::string_view sql) {
@@ -124,12 +186,19 @@ const std::string& PostgresSession::prepared(std::string_view sql) {
   return at->second;
 }
 
+pqxx::result PostgresSession::run_in(pqxx::transaction_base& transaction, std::string_view sql,
+                                     const std::vector<pqxx::binarystring>& values) {
+  auto params = pqxx::prepare::make_dynamic_params(values);
+  if (where_.stateless) return transaction.exec_params(std::string(sql), params);
+  return transaction.exec_prepared(prepared(sql), params);
+}
+
 pqxx::result PostgresSession::run(std::string_view sql, std::span<const Param> params) {
   const std::vector<pqxx::binarystring> values = to_binary(params);
   auto in = [&](pqxx::transaction_base& transaction) {
     // Statements without parameters are few, or come once only.
     if (params.empty()) return transaction.exec(std::string(sql));
-    return transaction.exec_prepared(prepared(sql), pqxx::prepare::make_dynamic_params(values));
+    return run_in(transaction, sql, values);
   };
   if (transaction_ != nullptr) return in(*transaction_);
   pqxx::nontransaction once(*connection_);
@@ -154,6 +223,7 @@ SqlError PostgresSession::begin(sql::Isolation isolation) {
       transaction_->exec0("SET LOCAL idle_in_transaction_session_timeout = 0");
     } else {
       transaction_ = std::make_unique<pqxx::work>(*connection_);
+      if (where_.stateless) transaction_->exec0("SET LOCAL " + std::string(kIdleLimit));
     }
   });
 }
@@ -219,9 +289,7 @@ SqlError PostgresSession::insert_rows(std::string_view table,
   }
   const std::string text = "INSERT INTO " + where_.quoted_schema + "." + std::string(table) + " (" +
                            names + ") SELECT * FROM unnest(" + places + ")";
-  return guarded([&] {
-    transaction_->exec_prepared(prepared(text), pqxx::prepare::make_dynamic_params(values));
-  });
+  return guarded([&] { run_in(*transaction_, text, values); });
 }
 
 SqlError PostgresSession::lock(bool wait, bool& taken) {

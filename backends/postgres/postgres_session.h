@@ -1,10 +1,15 @@
-// One connection to a PostgreSQL server.
+// One connection to a PostgreSQL server, or to a pooler before it.
+//
+// A pooler that pools transactions (PgBouncer's pool_mode) gives every transaction any server
+// process: prepared statements, settings and LISTEN of a session are lost. A stateless session uses
+// none of them. A pooler shows by the process that it names as the server's at the start.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <pqxx/pqxx>
 #include <string>
+#include <vector>
 
 #include "backends/postgres/lines.h"
 #include "backends/sql/session.h"
@@ -18,8 +23,11 @@ class PostgresSession final : public sql::Session {
     std::string schema, quoted_schema;
     std::shared_ptr<Lines> lines;  // of the database
     bool listen = false;
+    bool stateless = false;    // also without a pooler that shows
+    bool must_be_own = false;  // refuse a pooler that pools transactions
   };
-  // kRefused with a sentence for a server in recovery, which cannot be written to.
+  // kRefused with a sentence for a server in recovery, which cannot be written to, and for one
+  // whose settings do not suit.
   static sql::SqlError open(Where where, std::unique_ptr<sql::Session>& out);
   ~PostgresSession() override;
 
@@ -44,12 +52,17 @@ class PostgresSession final : public sql::Session {
   class Listener;
 
   PostgresSession(Where where);
+  sql::SqlError prepare_session();
   void set_up();
+  sql::SqlError check_settings();
+  bool shares_server();
+  pqxx::result run_in(pqxx::transaction_base& transaction, std::string_view sql,
+                      const std::vector<pqxx::binarystring>& values);
   std::string append_statement(bool notify) const;
   const std::string& prepared(std::string_view sql);
   pqxx::result run(std::string_view sql, std::span<const sql::Param> params);
 
-  const Where where_;
+  Where where_;
   const std::string channel_;
   const int64_t lock_key_;
   const std::string append_, append_and_notify_;
