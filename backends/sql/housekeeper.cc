@@ -29,12 +29,26 @@ Housekeeper::Housekeeper(HousekeepingOptions options, HousekeepingParts parts)
                                             "Time of saving a checkpoint.",
                                             base::Histogram::exponential(0.001, 2, 14))) {}
 
-SqlError Housekeeper::enter(Session& session) {
+SqlError Housekeeper::put_row(Session& session, int64_t member) {
   const std::string peers = joined(options_.peer_urls, '\n'),
                     clients = joined(options_.client_urls, '\n');
-  const std::array<Param, 5> row = {options_.instance, Text{options_.name}, Text{peers},
-                                    Text{clients}, kLevel};
-  SqlError error = session.execute(parts_.database.expand(statements::kRegister), row);
+  const std::array<Param, 6> row = {
+      options_.instance, Text{options_.name}, Text{peers}, Text{clients}, kLevel, member};
+  return session.execute(parts_.database.expand(statements::kRegister), row);
+}
+
+SqlError Housekeeper::enter(Session& session) {
+  // Nobody else lives on a database of this process alone, whatever its rows say.
+  const int64_t age = parts_.database.exclusive() ? -(int64_t{1} << 60) : kLiveMilliseconds;
+  const std::array<Param, 3> dead = {member_.load(), options_.instance, age};
+  SqlError error = session.execute(parts_.database.expand(statements::kFreeMember), dead);
+  if (error.ok()) error = put_row(session, member_);
+  if (error.failure == Failure::kConflict) {
+    error = put_row(session, options_.instance);
+    // What this process has told its clients stays.
+    if (error.ok() && !entered_) member_ = options_.instance;
+  }
+  if (error.ok()) entered_ = true;
   // At once, so that whoever appends from now on notifies this process of it.
   if (error.ok()) error = session.announce(options_.instance);
   return error.ok() ? read_live(session) : error;

@@ -21,7 +21,7 @@
 namespace keelson::sql {
 
 struct HousekeepingOptions {
-  int64_t instance = 0;
+  int64_t instance = 0;  // names this process's row and its batches
   std::string name;
   std::vector<std::string> peer_urls, client_urls;
   // A step when so much was appended since the last one, or anything at all so long ago.
@@ -47,6 +47,10 @@ class Housekeeper {
  public:
   Housekeeper(HousekeepingOptions options, HousekeepingParts parts);
 
+  // The member id to take if no live process has it; else this one's is its instance. Comes before
+  // the first enter(), which decides.
+  void wish(MemberId member) { member_ = static_cast<int64_t>(member.value()); }
+  MemberId member() const { return MemberId(static_cast<uint64_t>(member_.load())); }
   // Takes part: the log is not cut behind the position that this process begins at. Called by the
   // starting thread and, to load again, by the log's.
   SqlError enter(Session& session);
@@ -67,6 +71,7 @@ class Housekeeper {
  private:
   void run();
   void round();
+  SqlError put_row(Session& session, int64_t member);
   SqlError heartbeat();
   SqlError read_live(Session& session);
   SqlError step();
@@ -81,6 +86,8 @@ class Housekeeper {
   std::unique_ptr<Session> session_;  // the thread's
   base::MonotonicTime next_heartbeat_, last_step_, next_size_;
   std::atomic<uint64_t> bytes_{0};  // since the last step
+  std::atomic<int64_t> member_{0};
+  std::atomic<bool> entered_{false};
   std::atomic<size_t> live_{1};
   std::atomic<uint64_t> joined_{0}, counted_{0};  // announcements, and those that live_ is behind
   std::atomic<int64_t> size_{0}, size_in_use_{0};

@@ -80,7 +80,7 @@ class SqlLog final : public backends::Log {
 
   // After a successful start().
   ClusterId cluster_id() const { return cluster_id_; }
-  MemberId member_id() const { return MemberId(static_cast<uint64_t>(instance_)); }
+  MemberId member_id() const { return keeper_.member(); }
 
  private:
   // A batch on its way, or in doubt.

@@ -34,7 +34,12 @@ constexpr std::string_view kVersion1[] = {
     "{s}kv n WHERE n.key = k.key AND (n.main, n.sub) > (k.main, k.sub))",
 };
 
-constexpr std::array kMigrations = {Migration{1, kVersion1}};
+constexpr std::string_view kVersion2[] = {
+    "ALTER TABLE {s}instances ADD COLUMN member {bigint}",
+    "CREATE UNIQUE INDEX instances_member ON {s}instances (member)",
+};
+
+constexpr std::array kMigrations = {Migration{1, kVersion1}, Migration{2, kVersion2}};
 
 }  // namespace
 

@@ -13,7 +13,7 @@ struct Migration {
   std::span<const std::string_view> statements;
 };
 std::span<const Migration> migrations();
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // An instance counts as live so long after its last heartbeat, and is a member while it is.
 inline constexpr int64_t kLiveMilliseconds = 10'000;
@@ -79,18 +79,24 @@ inline constexpr std::string_view kSetVersion = "UPDATE {s}schema_version SET ve
 inline constexpr std::string_view kIdentity = "SELECT cluster_id FROM {s}identity";
 inline constexpr std::string_view kSchemaVersionOf = "SELECT version FROM {s}schema_version";
 
-// A new or returning process takes the position of the tables, which nobody cuts the log behind.
+// A new or returning process takes the position of the tables, which nobody cuts the log behind. A
+// member id that a live process has is refused by its unique index.
 inline constexpr std::string_view kRegister =
-    "INSERT INTO {s}instances (id, name, peer_urls, client_urls, level, seq, heartbeat) "
+    "INSERT INTO {s}instances (id, name, peer_urls, client_urls, level, seq, heartbeat, member) "
     "SELECT CAST($1 AS {bigint}), CAST($2 AS {text}), CAST($3 AS {text}), CAST($4 AS {text}), "
-    "CAST($5 AS {bigint}), applied_seq, {now} FROM {s}checkpoint WHERE true "
-    "ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, heartbeat = excluded.heartbeat";
+    "CAST($5 AS {bigint}), applied_seq, {now}, CAST($6 AS {bigint}) "
+    "FROM {s}checkpoint WHERE true ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, "
+    "heartbeat = excluded.heartbeat, member = excluded.member";
+// Of a process that is not live.
+inline constexpr std::string_view kFreeMember =
+    "UPDATE {s}instances SET member = id WHERE member = $1 AND id <> $2 AND "
+    "heartbeat <= {now} - $3";
 inline constexpr std::string_view kHeartbeat =
     "UPDATE {s}instances SET seq = $2, heartbeat = {now} WHERE id = $1 RETURNING seq";
 inline constexpr std::string_view kUnregister = "DELETE FROM {s}instances WHERE id = $1";
 inline constexpr std::string_view kLive =
-    "SELECT id, name, peer_urls, client_urls, seq, level FROM {s}instances "
-    "WHERE heartbeat > {now} - $1 ORDER BY id";
+    "SELECT coalesce(member, id) AS member, name, peer_urls, client_urls, seq, level "
+    "FROM {s}instances WHERE heartbeat > {now} - $1 ORDER BY 1";
 inline constexpr std::string_view kForgetInstances =
     "DELETE FROM {s}instances WHERE heartbeat <= {now} - $1";
 inline constexpr std::string_view kForgetBatches =

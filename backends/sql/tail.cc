@@ -4,6 +4,7 @@
 
 #include "api/base/check.h"
 #include "backends/sql/loader.h"
+#include "backends/sql/member.h"
 #include "backends/sql/schema.h"
 #include "backends/sql/sql_log.h"
 #include "backends/sql/statements.h"
@@ -25,6 +26,8 @@ std::string SqlLog::start(backends::LogListener& listener) {
     cluster_id_ = ClusterId(static_cast<uint64_t>(row.integer(0)));
   });
   if (!error.ok()) return error.text;
+  keeper_.wish(make_member_id(parts_.digests, cluster_id_, options_.housekeeping.name,
+                              options_.housekeeping.client_urls));
   if (std::string wrong = load(Load::kFirst); !wrong.empty()) return wrong;
   if (!tail()) return "the log changed while it was read; start again";
   KEELSON_LOG(parts_.logger, kInfo, "opened the database", {"seq", position_.seq},

@@ -28,6 +28,14 @@ func (i *instance) names(t *testing.T) string {
 	return strings.Join(out, " ")
 }
 
+// member gives an instance's own id.
+func (i *instance) member(t *testing.T) uint64 {
+	t.Helper()
+	status, err := pb.NewMaintenanceClient(i.conn).Status(t.Context(), &pb.StatusRequest{})
+	must(t, err)
+	return status.Header.MemberId
+}
+
 // TestTheLiveProcessesAreTheMembers: a process that is killed is forgotten, one that leaves at once.
 func TestTheLiveProcessesAreTheMembers(t *testing.T) {
 	t.Parallel()
@@ -39,6 +47,15 @@ func TestTheLiveProcessesAreTheMembers(t *testing.T) {
 		}
 	}
 	see("i0 i1 i2", 5*time.Second)
+	before := c.instances[2].member(t)
+	must(t, c.instances[2].server.Stop())
+	see("i0 i1", 5*time.Second)
+	must(t, c.instances[2].server.Start())
+	_, err := c.instances[2].await(recovery)
+	must(t, err)
+	if after := c.instances[2].member(t); after != before {
+		t.Errorf("member %x is %x after a start", before, after)
+	}
 	must(t, c.instances[2].server.Stop())
 	see("i0 i1", 5*time.Second)
 	c.instances[1].server.Kill()

@@ -199,7 +199,10 @@ TEST_P(InDoubtForLong, IsInTheLogOrRefusedForGood) {
   std::unique_ptr<sql::Session> late;
   ASSERT_TRUE(file->connect(false, late).ok());
   sql::Position after;
-  const auto instance = static_cast<int64_t>(process.log->member_id().value());
+  int64_t instance = 0;
+  ASSERT_TRUE(late->execute("SELECT id FROM instances", {},
+                            [&](const sql::Row& row) { instance = row.integer(0); })
+                  .ok());
   EXPECT_EQ(late->append({{instance, 1}, 1, "x", false}, after).failure, sql::Failure::kConflict);
   process.log->stop();
 }
