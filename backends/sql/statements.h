@@ -27,9 +27,11 @@ inline constexpr std::string_view kLook =
     "LEFT JOIN {s}log l ON l.seq = $1";
 // In a transaction of its own, so that it waits for any append under way.
 inline constexpr std::string_view kLockHead = "UPDATE {s}log_head SET seq = seq";
+// Batches may have 4 MiB each, so only few come at once.
 inline constexpr std::string_view kTail =
     "SELECT seq, instance, counter, first_index, entries, hash, commands FROM {s}log "
     "WHERE seq > $1 ORDER BY seq LIMIT 8";
+inline constexpr int64_t kRowsOfTail = kTail.back() - '0';
 inline constexpr std::string_view kFindBatch =
     "SELECT 1 FROM {s}log WHERE instance = $1 AND counter = $2 "
     "UNION ALL SELECT 1 FROM {s}applied_batches WHERE instance = $1 AND counter >= $2";

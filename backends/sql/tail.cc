@@ -11,10 +11,6 @@
 
 namespace keelson::sql {
 
-namespace {
-constexpr int64_t kRowsAtOnce = 8;  // of statements::kTail
-}  // namespace
-
 std::string SqlLog::start(backends::LogListener& listener) {
   listener_ = &listener;
   if (SqlError error = database_->connect(false, session_); !error.ok()) return error.text;
@@ -123,7 +119,7 @@ bool SqlLog::tail() {
       if (!deliver(row, mine ? &*doubtful_ : nullptr)) return load_again(Load::kWentBack);
       if (mine) doubtful_.reset();
     }
-    more = static_cast<int64_t>(rows.size()) == kRowsAtOnce;
+    more = static_cast<int64_t>(rows.size()) == statements::kRowsOfTail;
   }
   return true;
 }

@@ -245,7 +245,7 @@ constexpr FlagSpec kFlags[] = {
     {"backend-schema", kString, "keelson", "backend-schema", kBuilt, kKeelson,
      "Schema of the tables in PostgreSQL."},
     {"backend-max-connections", kUint, "5", "backend-max-connections", kBuilt, kKeelson,
-     "Most connections to PostgreSQL; at least 4."},
+     "Most connections to PostgreSQL; at least 4, and never are more used than 4."},
     {"backend-ca-file", kString, "", "backend-ca-file", kBuilt, kKeelson,
      "Authority for PostgreSQL's certificate; sslmode is then verify-full unless the URL has one."},
     {"backend-cert-file", kString, "", "backend-cert-file", kBuilt, kKeelson,
@@ -253,7 +253,8 @@ constexpr FlagSpec kFlags[] = {
     {"backend-key-file", kString, "", "backend-key-file", kBuilt, kKeelson,
      "Key of --backend-cert-file; nobody else may read it."},
     {"backend-listen", kBool, "true", "backend-listen", kBuilt, kKeelson,
-     "Whether PostgreSQL wakes readers by NOTIFY; false, for connection poolers, asks every 50 "
+     "Whether PostgreSQL wakes readers by NOTIFY; false, for poolers of transactions, asks every "
+     "50 "
      "ms."},
     {"memory-limit-bytes", kUint64, "0", "memory-limit-bytes", kBuilt, kKeelson,
      "Memory for the data; beyond it the NOSPACE alarm is raised. 0: 70 % of what there is."},

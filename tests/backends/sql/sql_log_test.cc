@@ -9,6 +9,8 @@
 #include <future>
 #include <set>
 
+#include "backends/sql/schema.h"
+#include "backends/sql/statements.h"
 #include "tests/backends/sql/flaky_database.h"
 #include "tests/backends/sql/sql_harness.h"
 
@@ -40,6 +42,30 @@ TEST(SqlLog, WhatWasCommittedIsThereAfterARestart) {
   EXPECT_EQ(again.log->cluster_id(), cluster);
   again.propose(1, "more");
   ASSERT_TRUE(again.recorder.wait([](Recorder& r) { return r.next_ == 302; }));
+}
+
+// The rows that one look brings end exactly with the log, one before it and one behind it.
+TEST(SqlLog, AnyNumberOfBatchesIsReadAtTheStart) {
+  Machine machine;
+  const int64_t portion = sql::statements::kRowsOfTail;
+  EXPECT_TRUE(sql::statements::kTail.ends_with(" LIMIT " + std::to_string(portion)));
+  for (int64_t batches = portion - 1; batches <= 2 * portion + 1; ++batches) {
+    auto database = machine.open(TempFolders::make("sql") + "/k.sqlite");
+    std::unique_ptr<sql::Session> session;
+    ASSERT_TRUE(database->connect(false, session).ok());
+    ASSERT_EQ(sql::prepare_schema(*database, *session, *machine.random), "");
+    std::string commands;
+    sql::append_command("c", commands);
+    sql::Position after;
+    for (int64_t i = 1; i <= batches; ++i) {
+      ASSERT_TRUE(session->append({{7, i}, 1, commands, false}, after).ok());
+    }
+    session.reset();
+    Process process(machine, std::move(database));
+    ASSERT_EQ(process.log->start(process.recorder), "");
+    EXPECT_EQ(process.recorder.history().size(), static_cast<size_t>(batches));
+    process.log->stop();
+  }
 }
 
 TEST(SqlLog, ASecondProcessIsRefusedTheFile) {
