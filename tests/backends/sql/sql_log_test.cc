@@ -49,7 +49,7 @@ TEST(SqlLog, AnyNumberOfBatchesIsReadAtTheStart) {
   Machine machine;
   const int64_t portion = sql::statements::kRowsOfTail;
   EXPECT_TRUE(sql::statements::kTail.ends_with(" LIMIT " + std::to_string(portion)));
-  for (int64_t batches = portion - 1; batches <= 2 * portion + 1; ++batches) {
+  for (int64_t batches : {portion - 1, portion, 2 * portion + 1}) {
     auto database = machine.open(TempFolders::make("sql") + "/k.sqlite");
     std::unique_ptr<sql::Session> session;
     ASSERT_TRUE(database->connect(false, session).ok());
