@@ -56,8 +56,8 @@ class Migration {
     source_ = make_source(options_, parts_);
     destination_ = make_destination(options_, parts_);
     if (destination_ == nullptr) {
-      return "--to cannot be etcd: move to a snapshot: and restore it with etcdutl snapshot "
-             "restore";
+      return "--to cannot be etcd: without --live: move to a snapshot: and restore it with etcdutl "
+             "snapshot restore";
     }
     std::string wrong = source_->open();
     if (wrong.empty()) wrong = destination_->prepare();

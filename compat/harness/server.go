@@ -84,7 +84,7 @@ func (s *Server) readyLine() string {
 func New(options Options) (*Server, error) {
 	var last error
 	for range 3 {
-		s, err := newServer(options)
+		s, err := Prepare(options)
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,8 @@ func New(options Options) (*Server, error) {
 	return nil, last
 }
 
-func newServer(options Options) (*Server, error) {
+// Prepare picks ports and folders and leaves it to the caller to start the server.
+func Prepare(options Options) (*Server, error) {
 	client, err := FreePort()
 	if err != nil {
 		return nil, err

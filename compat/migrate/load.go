@@ -17,10 +17,11 @@ type loader struct {
 	kv        pb.KVClient
 	leases    pb.LeaseClient
 	compacted int64
+	keep      int64 // revisions behind the last one that compactions leave
 }
 
 func newLoader(seed uint64) *loader {
-	return &loader{random: rand.New(rand.NewPCG(seed, 1))}
+	return &loader{random: rand.New(rand.NewPCG(seed, 1)), keep: 30}
 }
 
 func (l *loader) key() []byte { return fmt.Appendf(nil, "/registry/k%02d", l.random.IntN(60)) }
@@ -77,10 +78,10 @@ func (l *loader) operation() error {
 		txn.Success = append(txn.Success, put(l.key(), l.value(), 0))
 	}
 	answer, err := l.kv.Txn(ctx, txn)
-	if err != nil || l.random.IntN(100) != 0 || answer.Header.Revision-30 <= l.compacted {
+	if err != nil || l.random.IntN(100) != 0 || answer.Header.Revision-l.keep <= l.compacted {
 		return err
 	}
-	l.compacted = answer.Header.Revision - 30
+	l.compacted = answer.Header.Revision - l.keep
 	_, err = l.kv.Compact(ctx, &pb.CompactionRequest{Revision: l.compacted, Physical: true})
 	return err
 }

@@ -288,7 +288,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"", "sqlite:x", 2, "--from is missing"},
 		{"nowhere", "sqlite:x", 2, "--from: it begins with none of snapshot:"},
-		{"snapshot:" + snapshot, "etcd:http://127.0.0.1:1", 1, "--to cannot be etcd: move to a snapshot:"},
+		{"snapshot:" + snapshot, "etcd:http://127.0.0.1:1", 1, "--to cannot be etcd: without --live: move to a snapshot:"},
 		{url, "snapshot:" + snapshot + "x", 1, "stop the servers on postgres:postgres://keelson:***@127.0.0.1"},
 		{"snapshot:" + snapshot, url, 1, "holds data already"},
 		{"snapshot:" + snapshot, "postgres://u:s3cret@127.0.0.1:1/none", 1, "cannot connect to postgres:"},

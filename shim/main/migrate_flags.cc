@@ -18,6 +18,7 @@ struct Flag {
 constexpr Flag kFlags[] = {
     {"from", "STORE", "the store to read"},
     {"to", "STORE", "the store to make; it must be empty or absent"},
+    {"live", "", "from one running server to another, both etcd:URL, until SIGUSR1"},
     {"skip-hash-check", "", "read a database file that has no digest behind it"},
     {"backend-schema", "NAME", "the schema of Keelson's tables in PostgreSQL; keelson"},
     {"bump-revision", "N", "move the revision ahead by N"},
@@ -28,6 +29,9 @@ constexpr Flag kFlags[] = {
     {"cacert", "FILE", "authorities of an https:// server; those of the system"},
     {"cert", "FILE", "the certificate to show it"},
     {"key", "FILE", "the key of that certificate"},
+    {"to-cacert", "FILE", "with --live: as --cacert, for the destination; what --cacert says"},
+    {"to-cert", "FILE", "likewise"},
+    {"to-key", "FILE", "likewise"},
     {"help", "", "this text"},
 };
 
@@ -82,6 +86,17 @@ std::string endpoint(const Values& values, const Environment& environment, const
   return wrong.empty() ? "" : std::string("--") + flag + ": " + wrong;
 }
 
+std::string check_live(const MigrateFlags& flags) {
+  const auto [from, to] = std::pair(flags.options.from.kind, flags.options.to.kind);
+  if (flags.live && (from != migrate::Kind::kEtcd || to != migrate::Kind::kEtcd)) {
+    return "--live goes from one running server to another, etcd:URL both; make the destination "
+           "without --live first and start its server";
+  }
+  if (flags.live && flags.options.from == flags.options.to) return "--from and --to are the same";
+  if (flags.live && flags.options.bump_revision > 0) return "--live keeps the revisions";
+  return "";
+}
+
 }  // namespace
 
 std::string parse_migrate_flags(const std::vector<std::string>& arguments,
@@ -108,9 +123,16 @@ std::string parse_migrate_flags(const std::vector<std::string>& arguments,
       sql::parted(value("initial-advertise-peer-urls", "http://localhost:2380"), ',');
   options.member.cluster_token = value("initial-cluster-token", "etcd-cluster");
   out.client = {value("cacert", ""), value("cert", ""), value("key", "")};
+  out.to_client = {value("to-cacert", out.client.ca_file), value("to-cert", out.client.cert_file),
+                   value("to-key", out.client.key_file)};
   if (out.client.cert_file.empty() != out.client.key_file.empty()) {
     return "--cert and --key come together";
   }
+  if (out.to_client.cert_file.empty() != out.to_client.key_file.empty()) {
+    return "--to-cert and --to-key come together";
+  }
+  out.live = value("live", "false") == "true";
+  if (std::string refused = check_live(out); !refused.empty()) return refused;
   if (options.mark_compacted && options.bump_revision == 0) {
     return "--mark-compacted needs --bump-revision";
   }
@@ -131,7 +153,9 @@ std::string migrate_help() {
       "  postgres:URL       Keelson's tables in PostgreSQL\n"
       "  kine-sqlite:FILE   kine's table in an SQLite file\n"
       "  kine-postgres:URL  kine's table in PostgreSQL\n"
-      "  etcd:URL           a running etcd or Keelson, by a snapshot of it; only --from\n\n"
+      "  etcd:URL           a running etcd or Keelson, by a snapshot of it; --to with --live\n\n"
+      "With --live what the source commits is made again at the destination, which was made from\n"
+      "the source before, until SIGUSR1: then both are compared, and clients may move over.\n\n"
       "A URL with a password is better put into KEELSON_MIGRATE_FROM or KEELSON_MIGRATE_TO.\n\n";
   for (const Flag& flag : kFlags) {
     std::string left = "  --" + std::string(flag.name);

@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "backends/migrate/migrate.h"
-#include "shim/main/fetch_snapshot.h"
+#include "shim/main/client_target.h"
 
 namespace keelson::main {
 
 struct MigrateFlags {
   migrate::Options options;
-  ClientFiles client;
+  bool live = false;
+  ClientFiles client;     // of the source
+  ClientFiles to_client;  // of a live destination
   bool help = false;
 };
 

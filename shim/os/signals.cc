@@ -39,17 +39,19 @@ void Signals::ignore_pipe() {
   set_action(SIGPIPE, SIG_IGN);
 }
 
-Signals::Signals() {
+Signals::Signals(bool user) : user_(user) {
   KEELSON_CHECK(pipe_ends[0] == -1, "one Signals at a time");
   KEELSON_CHECK(pipe2(pipe_ends, O_CLOEXEC) == 0, "pipe2");
   KEELSON_CHECK(fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK) == 0, "fcntl");
   set_action(SIGINT, on_signal);
   set_action(SIGTERM, on_signal);
+  if (user_) set_action(SIGUSR1, on_signal);
 }
 
 Signals::~Signals() {
   set_action(SIGINT, SIG_DFL);
   set_action(SIGTERM, SIG_DFL);
+  if (user_) set_action(SIGUSR1, SIG_DFL);
   close(pipe_ends[0]);
   close(pipe_ends[1]);
   pipe_ends[0] = pipe_ends[1] = -1;
@@ -71,6 +73,10 @@ void Signals::wake() {
 
 std::string Signals::name_of(int signal) {
   return signal == SIGINT ? "interrupt" : signal == SIGTERM ? "terminated" : std::to_string(signal);
+}
+
+bool Signals::is_user(int signal) {
+  return signal == SIGUSR1;
 }
 
 void Signals::die_by(int signal) {

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM as an event for the main thread. etcd catches only these two, from the moment
-// it is ready; before that the default action ends the process.
+// Signals as events for a thread. A server catches SIGINT and SIGTERM, as etcd does, from the
+// moment it is ready; before that the default action ends the process.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ class Signals {
   static void ignore_pipe();
 
   // Installs the handler. REQUIRES: at most one Signals lives at a time.
-  Signals();
+  // `user`: SIGUSR1 is caught too.
+  explicit Signals(bool user = false);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
@@ -29,6 +30,10 @@ class Signals {
   // Ends the process by the signal's default action, so that the parent sees a death by signal.
   // Process 1 of a container cannot die that way and exits with 0.
   [[noreturn]] static void die_by(int signal);
+  static bool is_user(int signal);
+
+ private:
+  const bool user_;
 };
 
 }  // namespace keelson::os

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -28,6 +30,8 @@ int connect_to(const addrinfo& address, base::Duration patience) {
   const int descriptor = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return -1;
   set_patience(descriptor, kConnectWithin);
+  const int at_once = 1;  // a request is one write: there is nothing to wait for
+  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
   if (connect(descriptor, address.ai_addr, address.ai_addrlen) == 0) {
     set_patience(descriptor, patience);
     return descriptor;
@@ -114,6 +118,10 @@ std::string ClientSocket::start_tls(const ClientTarget& target) {
 
 ClientSocket::~ClientSocket() {
   close(descriptor_);
+}
+
+void ClientSocket::shut() {
+  shutdown(descriptor_, SHUT_RDWR);
 }
 
 bool ClientSocket::write(std::string_view bytes) {

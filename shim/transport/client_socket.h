@@ -18,8 +18,8 @@ struct ClientTarget {
   std::string cert_file, key_file;  // of a client that shows one; both or none
 };
 
-// One thread. No read or write waits longer than `patience`, no connection attempt longer than 10
-// s.
+// One thread, but for shut(). No read or write waits longer than `patience`, no connection attempt
+// longer than 10 s.
 class ClientSocket {
  public:
   // "" or a sentence: no such host, refused, a certificate that is not the host's.
@@ -32,6 +32,8 @@ class ClientSocket {
   bool write(std::string_view bytes);
   // What there is, at most so much; "" at the end of the stream or after an error.
   std::string read(size_t most);
+  // Any thread: ends reads and writes under way, and lets all later ones fail.
+  void shut();
 
  private:
   struct FreeSsl {

@@ -1,0 +1,200 @@
+#include "backends/follow/etcd_client.h"
+
+#include "api/base/wire.h"
+#include "api/model/kv_codec.h"
+
+namespace keelson::follow {
+
+namespace wire = base::wire;
+
+namespace {
+
+constexpr int kDeadlineExceeded = 4;
+constexpr int kResourceExhausted = 8;
+constexpr int kOutOfRange = 11;
+constexpr int kUnavailable = 14;
+
+// ResponseHeader: revision 3.
+Revision header_revision(std::string_view header) {
+  Revision out = 0;
+  wire::Reader reader(header);
+  while (reader.next()) {
+    if (reader.field() == 3) out = reader.integer();
+  }
+  return out;
+}
+
+std::string numbered(LeaseId id, uint32_t field = 1) {
+  std::string out;
+  wire::append_int(out, field, id);
+  return out;
+}
+
+bool says(const Outcome& outcome, std::string_view text) {
+  return outcome.kind == Outcome::Kind::kRefused && outcome.text.find(text) != std::string::npos;
+}
+
+}  // namespace
+
+bool Outcome::transient() const {
+  if (kind != Kind::kRefused) return kind == Kind::kLost;
+  return code == kUnavailable || code == kDeadlineExceeded ||
+         (code == kResourceExhausted && text.find("too many requests") != std::string::npos);
+}
+
+Outcome EtcdClient::call(const std::string& method, std::span<const std::string> requests,
+                         const Take& take) {
+  if (channel_ == nullptr) {
+    std::string wrong = dial_(channel_);
+    if (!wrong.empty()) return {Outcome::Kind::kLost, 0, std::move(wrong)};
+  }
+  Outcome outcome = channel_->call("/etcdserverpb." + method, requests, take);
+  if (outcome.kind == Outcome::Kind::kLost) channel_.reset();
+  return outcome;
+}
+
+Outcome EtcdClient::call(const std::string& method, const std::string& request) {
+  return call(method, request, [](std::string_view) { return true; });
+}
+
+Outcome EtcdClient::range(const model::RangeRequest& request, Revision& revision, int64_t& count) {
+  std::string out;
+  model::encode(request, out);
+  return call("KV/Range", out, [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 1) revision = header_revision(reader.bytes());
+      if (reader.field() == 4) count = reader.integer();
+    }
+    return reader.ok();
+  });
+}
+
+Outcome EtcdClient::revision(Revision& out) {
+  model::RangeRequest request;
+  request.key = std::string_view("\0", 1);
+  request.count_only = true;
+  int64_t count = 0;
+  return range(request, out, count);
+}
+
+Outcome EtcdClient::readable(Revision at, bool& out) {
+  model::RangeRequest request;
+  request.key = std::string_view("\0", 1);
+  request.count_only = true;
+  request.revision = at;
+  Revision revision = 0;
+  int64_t count = 0;
+  Outcome outcome = range(request, revision, count);
+  out = outcome.ok();
+  if (outcome.kind == Outcome::Kind::kRefused && outcome.code == kOutOfRange) return {};
+  return outcome;
+}
+
+Outcome EtcdClient::count(std::string_view first, std::string_view end, int64_t& out) {
+  model::RangeRequest request;
+  request.key = first;
+  request.range_end = end;
+  request.count_only = true;
+  Revision revision = 0;
+  out = 0;
+  return range(request, revision, out);
+}
+
+Outcome EtcdClient::hash(Revision at, Hash& out) {
+  out = {};
+  // HashKVResponse: hash 2, compact_revision 3.
+  return call("Maintenance/HashKV", numbered(at), [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 2) out.hash = static_cast<uint32_t>(reader.uint());
+      if (reader.field() == 3) out.compacted = std::max<Revision>(0, reader.integer());
+    }
+    return reader.ok();
+  });
+}
+
+Outcome EtcdClient::transact(const model::TxnRequest& request, Revision& out) {
+  std::string bytes;
+  model::encode(request, bytes);
+  return call("KV/Txn", bytes, [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 1) out = header_revision(reader.bytes());
+    }
+    return reader.ok();
+  });
+}
+
+Outcome EtcdClient::compact(Revision at) {
+  std::string bytes;
+  model::encode(model::CompactionRequest{at, true}, bytes);
+  Outcome outcome = call("KV/Compact", bytes);
+  return says(outcome, "has been compacted") ? Outcome{} : outcome;
+}
+
+Outcome EtcdClient::leases(std::vector<LeaseId>& out, Revision& at) {
+  out.clear();
+  return call("Lease/LeaseLeases", std::string(), [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 1) at = header_revision(reader.bytes());
+      if (reader.field() != 2) continue;
+      wire::Reader status(reader.bytes());
+      while (status.next()) {
+        if (status.field() == 1) out.push_back(status.integer());
+      }
+    }
+    return reader.ok();
+  });
+}
+
+Outcome EtcdClient::lease(LeaseId id, bool with_keys, LeaseState& out) {
+  std::string request = numbered(id);
+  wire::append_bool(request, 2, with_keys);
+  out = {true, 0, false};
+  // LeaseTimeToLiveResponse: TTL 3, -1 of one that is not there, grantedTTL 4, keys 5.
+  return call("Lease/LeaseTimeToLive", request, [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 3 && reader.integer() < 0) out.there = false;
+      if (reader.field() == 4) out.granted_ttl = reader.integer();
+      if (reader.field() == 5) out.has_keys = true;
+    }
+    return reader.ok();
+  });
+}
+
+Outcome EtcdClient::grant(LeaseId id, int64_t ttl) {
+  std::string bytes;
+  model::encode(model::LeaseGrantRequest{ttl, id}, bytes);
+  Outcome outcome = call("Lease/LeaseGrant", bytes);
+  return says(outcome, "lease already exists") ? Outcome{} : outcome;
+}
+
+Outcome EtcdClient::revoke(LeaseId id) {
+  Outcome outcome = call("Lease/LeaseRevoke", numbered(id));
+  return says(outcome, "requested lease not found") ? Outcome{} : outcome;
+}
+
+Outcome EtcdClient::renew(std::span<const LeaseId> ids, std::vector<LeaseId>& gone) {
+  gone.clear();
+  if (ids.empty()) return {};
+  std::vector<std::string> requests;
+  requests.reserve(ids.size());
+  for (LeaseId id : ids) requests.push_back(numbered(id));
+  // LeaseKeepAliveResponse: ID 2, TTL 3, 0 of one that is not there.
+  return call("Lease/LeaseKeepAlive", requests, [&](std::string_view message) {
+    LeaseId id = 0;
+    int64_t ttl = 0;
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 2) id = reader.integer();
+      if (reader.field() == 3) ttl = reader.integer();
+    }
+    if (ttl <= 0) gone.push_back(id);
+    return reader.ok();
+  });
+}
+
+}  // namespace keelson::follow

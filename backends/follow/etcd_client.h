@@ -1,0 +1,65 @@
+// The calls of etcd's API that following takes.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "api/base/ids.h"
+#include "api/model/requests.h"
+#include "backends/follow/server.h"
+
+namespace keelson::follow {
+
+struct Hash {
+  uint32_t hash = 0;
+  Revision compacted = 0;  // 0: never
+};
+
+struct LeaseState {
+  bool there = false;
+  int64_t granted_ttl = 0;  // seconds
+  bool has_keys = false;    // when asked for
+};
+
+// One thread. Connects when it has to; a connection that was lost is made anew by the next call.
+class EtcdClient {
+ public:
+  explicit EtcdClient(Dial dial) : dial_(std::move(dial)) {}
+
+  // Linearizable.
+  Outcome revision(Revision& out);
+  // HashKV over all that is left of the revisions up to `at`.
+  Outcome hash(Revision at, Hash& out);
+  // Whether `at` can still be read.
+  Outcome readable(Revision at, bool& out);
+  // Keys in [first, end).
+  Outcome count(std::string_view first, std::string_view end, int64_t& out);
+  // The revision that it made.
+  Outcome transact(const model::TxnRequest& request, Revision& out);
+  // Done already is done.
+  Outcome compact(Revision at);
+
+  // All leases, and a revision at which that was so.
+  Outcome leases(std::vector<LeaseId>& out, Revision& at);
+  Outcome lease(LeaseId id, bool with_keys, LeaseState& out);
+  // There already, or gone already, is done.
+  Outcome grant(LeaseId id, int64_t ttl);
+  Outcome revoke(LeaseId id);
+  // Renews all; `gone` are those that the server no longer has.
+  Outcome renew(std::span<const LeaseId> ids, std::vector<LeaseId>& gone);
+
+ private:
+  Outcome call(const std::string& method, std::span<const std::string> requests, const Take& take);
+  Outcome call(const std::string& method, const std::string& request, const Take& take) {
+    return call(method, {&request, 1}, take);
+  }
+  // Of a call whose answer says nothing.
+  Outcome call(const std::string& method, const std::string& request);
+  Outcome range(const model::RangeRequest& request, Revision& revision, int64_t& count);
+
+  const Dial dial_;
+  std::unique_ptr<Channel> channel_;
+};
+
+}  // namespace keelson::follow

@@ -1,0 +1,214 @@
+#include "backends/follow/follow.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "backends/follow/comparison.h"
+#include "backends/follow/leases.h"
+#include "backends/follow/replay.h"
+#include "backends/follow/tail.h"
+
+namespace keelson::follow {
+
+namespace {
+
+constexpr base::Duration kBetweenAttempts = std::chrono::milliseconds(200);
+constexpr base::Duration kBetweenOrders = std::chrono::milliseconds(100);
+constexpr base::Duration kBetweenDuties = std::chrono::milliseconds(100);
+constexpr base::Duration kBetweenCompactions = std::chrono::minutes(5);
+// A lease that expires at the source moves its revision although all clients are gone.
+constexpr int kCutOverAttempts = 5;
+
+class Follower {
+ public:
+  Follower(const Options& options, Operator& person, const base::Clock& clock,
+           base::Threads& threads, Report& report)
+      : options_(options),
+        person_(person),
+        clock_(clock),
+        threads_(threads),
+        report_(report),
+        from_(options.from),
+        to_(options.to),
+        leases_(from_, to_, clock),
+        comparison_(from_, to_) {}
+
+  std::string run() {
+    begin();
+    while (!ended_) {
+      if (!transaction_) take();
+      if (!ended_ && transaction_) replay();
+      if (!ended_) duties();
+      if (!ended_) obey();
+    }
+    return wrong_;
+  }
+
+ private:
+  // False: not now, try again. What cannot be mended ends it all.
+  bool good(const Outcome& outcome, const std::string& who) {
+    if (outcome.ok()) {
+      trouble_.clear();
+      return true;
+    }
+    const std::string text = who + ": " + outcome.text;
+    if (!outcome.transient()) {
+      end(text);
+      return false;
+    }
+    trouble_ = text;
+    tell();
+    person_.rest(kBetweenAttempts);
+    if (person_.order() == Order::kStop) stop();
+    return false;
+  }
+
+  void end(std::string wrong) {
+    ended_ = true;
+    wrong_ = std::move(wrong);
+  }
+  void stop() {
+    end("stopped; " + options_.to_name + " holds " +
+        (replay_ ? "revision " + std::to_string(replay_->at()) + " of the source"
+                 : "what it held"));
+  }
+
+  void tell() {
+    Progress progress;
+    progress.replayed = replay_ ? replay_->at() : 0;
+    progress.source = std::max(progress.replayed, leases_.source_revision());
+    progress.leases = leases_.size();
+    progress.trouble = trouble_;
+    person_.tell(progress);
+  }
+
+  // Leases first: they run out while anything else is looked at.
+  void begin() {
+    Revision at = 0;
+    if (Outcome outcome = from_.revision(at); !outcome.ok()) {
+      return end(options_.from_name + ": " + outcome.text);
+    }
+    while (!ended_ && !good(leases_.begin(), options_.to_name)) {
+    }
+    while (!ended_ && !good(to_.revision(at), options_.to_name)) {
+    }
+    if (ended_ || !compare(at)) return;
+    report_.began = at;
+    replay_.emplace(to_, leases_, at);
+    next_compaction_ = clock_.now() + kBetweenCompactions;
+    tell();
+  }
+
+  bool compare(Revision at) {
+    for (;;) {
+      std::string difference;
+      if (good(comparison_.at(at, difference), comparison_.who(options_))) {
+        if (!difference.empty()) end(options_.to_name + " " + difference);
+        return difference.empty();
+      }
+      if (ended_) return false;
+    }
+  }
+
+  void take() {
+    if (tail_ == nullptr) {
+      tail_ = std::make_unique<Tail>(options_.from, replay_->at() + 1, threads_);
+    }
+    Transaction next;
+    switch (tail_->next(kBetweenOrders, next)) {
+      case Tail::Next::kTransaction:
+        transaction_ = std::move(next);
+        return;
+      case Tail::Next::kNothing:
+        return;
+      case Tail::Next::kBroken:
+        (void)good({Outcome::Kind::kLost, 0, tail_->reason()}, options_.from_name);
+        tail_.reset();
+        return;
+      case Tail::Next::kCompacted:
+        return end(options_.from_name + " has compacted what comes behind revision " +
+                   std::to_string(replay_->at()) + ": seed " + options_.to_name + " anew");
+    }
+  }
+
+  void replay() {
+    if (!good(replay_->apply(*transaction_), options_.to_name)) return;
+    transaction_.reset();
+  }
+
+  void duties() {
+    if (clock_.now() < next_duties_) return;
+    next_duties_ = clock_.now() + kBetweenDuties;
+    if (!good(leases_.work(replay_->at()), "leases")) return;
+    if (clock_.now() >= next_compaction_) {
+      next_compaction_ = clock_.now() + kBetweenCompactions;
+      (void)good(comparison_.carry_compaction(replay_->at()), comparison_.who(options_));
+    }
+    tell();
+  }
+
+  void obey() {
+    switch (person_.order()) {
+      case Order::kFollow:
+        goal_ = attempts_ = 0;
+        return;
+      case Order::kStop:
+        return stop();
+      case Order::kCutOver:
+        break;
+    }
+    if (goal_ == 0 && !good(from_.revision(goal_), options_.from_name)) {
+      goal_ = 0;
+      return;
+    }
+    if (replay_->at() >= goal_ && !transaction_) cut_over();
+  }
+
+  void cut_over() {
+    const Revision at = replay_->at();
+    Revision now = 0;
+    if (!good(leases_.look(at), "leases") || !compare(at) ||
+        !good(from_.revision(now), options_.from_name)) {
+      return;
+    }
+    if (now == at) {
+      report_.revision = at;
+      report_.compacted = comparison_.last().compacted;
+      report_.hash_kv = comparison_.last().hash;
+      report_.leases = leases_.size();
+      return end("");
+    }
+    goal_ = now;
+    if (++attempts_ < kCutOverAttempts) return;
+    person_.not_yet(options_.from_name + " is still written to: revision " + std::to_string(now) +
+                    "; stop its clients first");
+    goal_ = attempts_ = 0;
+  }
+
+  const Options& options_;
+  Operator& person_;
+  const base::Clock& clock_;
+  base::Threads& threads_;
+  Report& report_;
+  EtcdClient from_, to_;
+  Leases leases_;
+  Comparison comparison_;
+  std::optional<Replay> replay_;  // once the destination is known to hold a past of the source
+  std::unique_ptr<Tail> tail_;
+  std::optional<Transaction> transaction_;  // the next one
+  base::MonotonicTime next_duties_, next_compaction_;
+  Revision goal_ = 0;  // where the source stood when the order to cut over was seen
+  int attempts_ = 0;
+  bool ended_ = false;
+  std::string wrong_, trouble_;
+};
+
+}  // namespace
+
+std::string follow(const Options& options, Operator& person, const base::Clock& clock,
+                   base::Threads& threads, Report& out) {
+  return Follower(options, person, clock, threads, out).run();
+}
+
+}  // namespace keelson::follow

@@ -1,0 +1,95 @@
+#include "backends/follow/tail.h"
+
+#include <utility>
+
+#include "backends/follow/watch_answers.h"
+
+namespace keelson::follow {
+
+namespace {
+
+constexpr size_t kHeldBytes = size_t{32} << 20;
+
+}  // namespace
+
+Tail::Tail(Dial dial, Revision from, base::Threads& threads) : dial_(std::move(dial)), from_(from) {
+  thread_ = threads.start("follow-watch", [this] { watch(); });
+}
+
+Tail::~Tail() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (channel_ != nullptr) channel_->shut();
+  }
+  wake_.notify_all();
+  thread_.reset();
+}
+
+Tail::Next Tail::next(base::Duration at_most, Transaction& out) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, at_most, [&] { return !queue_.empty() || ended_; });
+  if (queue_.empty()) {
+    if (!ended_) return Next::kNothing;
+    return compacted_ ? Next::kCompacted : Next::kBroken;
+  }
+  out = std::move(queue_.front());
+  queue_.pop_front();
+  held_ -= out.bytes();
+  wake_.notify_all();
+  return Next::kTransaction;
+}
+
+std::string Tail::reason() const {
+  std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+bool Tail::push(Transaction transaction) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return stopping_ || held_ < kHeldBytes; });
+  if (stopping_) return false;
+  held_ += transaction.bytes();
+  queue_.push_back(std::move(transaction));
+  wake_.notify_all();
+  return true;
+}
+
+Outcome Tail::watch_on(Channel& channel, bool& compacted) {
+  WatchAnswers answers;
+  auto verdict = WatchAnswers::Verdict::kMore;
+  const std::string request = watch_request(from_);
+  // The request's direction is closed at once; a watch goes on without it.
+  Outcome outcome =
+      channel.call("/etcdserverpb.Watch/Watch", {&request, 1}, [&](std::string_view message) {
+        verdict = answers.take(message, [&](Transaction t) { return push(std::move(t)); });
+        return verdict == WatchAnswers::Verdict::kMore;
+      });
+  compacted = verdict == WatchAnswers::Verdict::kCompacted;
+  if (verdict == WatchAnswers::Verdict::kCancelled) outcome.text = answers.reason();
+  if (verdict == WatchAnswers::Verdict::kMalformed) outcome.text = "an answer is no WatchResponse";
+  if (outcome.text.empty()) outcome.text = "the server ended the watch";
+  return outcome;
+}
+
+void Tail::watch() {
+  std::unique_ptr<Channel> made;
+  Outcome outcome;
+  bool compacted = false;
+  outcome.text = dial_(made);
+  if (made != nullptr) {
+    Channel& channel = *made;
+    std::unique_lock lock(mutex_);
+    channel_ = std::move(made);
+    const bool wanted = !stopping_;
+    lock.unlock();
+    if (wanted) outcome = watch_on(channel, compacted);
+  }
+  std::lock_guard lock(mutex_);
+  ended_ = true;
+  compacted_ = compacted;
+  reason_ = std::move(outcome.text);
+  wake_.notify_all();
+}
+
+}  // namespace keelson::follow

@@ -1,0 +1,12 @@
+// `keelson migrate --live`: one running server into another, until the operator cuts over.
+#pragma once
+
+#include "shim/main/migrate_flags.h"
+
+namespace keelson::main {
+
+// REQUIRES: both ends are etcd:. Returns the exit code, see migrate.h. SIGUSR1 cuts over, SIGINT
+// and SIGTERM stop. Called on the main thread, before there are others.
+int migrate_live(const MigrateFlags& flags);
+
+}  // namespace keelson::main
