@@ -161,8 +161,7 @@ TEST_F(Failures, DamagedTables) {
     ASSERT_TRUE(keeper.session().execute("UPDATE schema_version SET version = 99").ok());
   }
   const std::string wrong = shop_.migrate("sqlite:t", "snapshot:y");
-  EXPECT_NE(wrong.find("have version 99, this Keelson moves version 1"), std::string::npos)
-      << wrong;
+  EXPECT_NE(wrong.find("have version 99, this Keelson moves version "), std::string::npos) << wrong;
 }
 
 // The machine loses power at each operation in turn: what is there afterwards is no store, or all
