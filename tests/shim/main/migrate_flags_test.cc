@@ -1,3 +1,5 @@
+// What the command line of `keelson migrate` gives, and what it says to mistakes.
+
 #include "shim/main/migrate_flags.h"
 
 #include <gmock/gmock.h>
