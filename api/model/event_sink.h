@@ -7,8 +7,8 @@
 
 namespace keelson::model {
 
-// All calls come from the apply thread, in order, and must not block: an implementation takes the
-// references it needs and returns.
+// All calls come one at a time from whoever applies, in order, and must not block: an
+// implementation takes the references it needs and returns.
 class EventSink {
  public:
   virtual ~EventSink() = default;

@@ -58,35 +58,38 @@ std::string ReplicatedStore::over_memory() {
 }
 
 // Waits for work, at most until the next tick and not at all while slices of compaction are left.
-// False when the store stops.
-bool ReplicatedStore::take_work(std::vector<Work>& batch, bool more_slices,
-                                base::MonotonicTime now) {
+// Returns with the turn taken. False when the store stops.
+bool ReplicatedStore::take_work(std::vector<Work>& batch, base::MonotonicTime now) {
   batch.clear();
   std::unique_lock lock(queue_mutex_);
-  if (queue_.empty() && !stopping_ && !more_slices) {
+  applying_ = false;
+  if (queue_.empty() && !stopping_ && !more_slices_) {
     base::Duration wait = std::max(base::Duration(0), next_tick_ - now);
     sleeping_ = true;
     queue_wake_.wait_for(lock, std::min(wait, kTick),
                          [&] { return !queue_.empty() || stopping_ || !sleeping_; });
     sleeping_ = false;
   }
+  turn_wanted_ = true;
+  queue_wake_.wait(lock, [&] { return !applying_; });
+  turn_wanted_ = false;
+  applying_ = true;
   batch.swap(queue_);
   return !batch.empty() || !stopping_;
 }
 
 void ReplicatedStore::run() {
   std::vector<Work> batch;
-  bool more_slices = true;
-  while (take_work(batch, more_slices, parts_.clock.now())) {
+  while (take_work(batch, parts_.clock.now())) {
     if (!batch.empty()) apply_all(batch);
     if (!halted_.empty()) [[unlikely]] {
       tell_halted(batch);
-      more_slices = false;
+      more_slices_ = false;
       next_tick_ = parts_.clock.now() + kTick;
       continue;
     }
     if (!ready_seen_.load(std::memory_order_relaxed)) introduce();
-    more_slices = slice();
+    more_slices_ = slice();
     base::MonotonicTime now = parts_.clock.now();
     if (now >= next_tick_) {
       tick(now);

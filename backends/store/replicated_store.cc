@@ -167,7 +167,7 @@ void ReplicatedStore::on_committed(std::span<const backends::LogEntry> entries) 
     PendingTable::Taker taker = pending_.taker();
     for (const backends::LogEntry& entry : entries) staged_.push_back(make_work(entry, taker));
   }
-  enqueue(staged_);
+  if (!apply_here(staged_)) enqueue(staged_);
 }
 
 void ReplicatedStore::on_failed(std::span<const backends::ProposalId> proposals,

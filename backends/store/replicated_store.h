@@ -4,7 +4,8 @@
 // Threads:
 //   callers (io threads)  propose() encodes, notes the proposal and appends it; a read is answered
 //                         where it was asked if the Log's barrier answers at once.
-//   the Log's threads     on_*() put work into the queue of the apply thread.
+//   the Log's threads     on_*() put work into the queue of the apply thread; small commits are
+//                         applied where they come, if nobody applies at the moment.
 //   the apply thread      owns the engine's writer side; between batches it removes what is
 //                         compacted, in slices, and does the periodic duties.
 //   two workers           hashes and snapshots; ranges whose barrier had to wait.
@@ -129,9 +130,10 @@ class ReplicatedStore final : public RunningStore,
 
   // The apply thread.
   void enqueue(std::vector<Work>& work);
+  bool apply_here(std::vector<Work>& work);
   std::string over_memory();
   void run();
-  bool take_work(std::vector<Work>& batch, bool more_slices, base::MonotonicTime now);
+  bool take_work(std::vector<Work>& batch, base::MonotonicTime now);
   void apply_all(std::vector<Work>& batch);
   void apply_one(Work& work, base::MonotonicTime& now);
   void apply_entry(Work& work, base::MonotonicTime& now);
@@ -200,6 +202,11 @@ class ReplicatedStore final : public RunningStore,
   std::vector<Work> queue_;
   bool sleeping_ = false;
   bool stopping_ = false;
+  // Whose turn it is: set by the apply thread while it works, or by apply_here(). Who has set it
+  // is the engine's writer and has what is "of the apply thread".
+  bool applying_ = false;
+  bool turn_wanted_ = false;  // the apply thread waits for the end of an apply_here()
+  bool more_slices_ = true;   // there is removal to go on with
   std::vector<Work> staged_;  // of on_committed, whose calls come one at a time
 
   // Of the apply thread.
