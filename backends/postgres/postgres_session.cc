@@ -160,13 +160,15 @@ bool PostgresSession::shares_server() {
 // What cannot be set for a session must be so for the role or the database.
 SqlError PostgresSession::check_settings() {
   pqxx::nontransaction once(*connection_);
-  if (setting(once, "bytea_output") != "hex") {
-    return {Failure::kRefused, "behind a pooler the database's bytea_output must be hex"};
-  }
-  const std::string commit = setting(once, "synchronous_commit");
-  if (!commits_late(commit)) return {};
-  return {Failure::kRefused,
-          "behind a pooler the database's synchronous_commit must be on, it is " + commit};
+  const std::string commit = setting(once, "synchronous_commit"),
+                    bytes = setting(once, "bytea_output");
+  std::string wrong;
+  if (commits_late(commit)) wrong = "synchronous_commit must be on, it is " + commit;
+  if (bytes != "hex") wrong = "bytea_output must be hex, it is " + bytes;
+  if (wrong.empty()) return {};
+  return {Failure::kRefused, "the role's " + wrong +
+                                 "; with a pooler or --backend-listen=false it cannot be set for "
+                                 "Keelson's sessions alone (ALTER ROLE ... SET ...)"};
 }
 
 void PostgresSession::set_up() {
