@@ -24,6 +24,19 @@ Revision header_revision(std::string_view header) {
   return out;
 }
 
+// mvccpb.KeyValue: key 1, create_revision 2, mod_revision 3, value 5, lease 6.
+bool read_pair(std::string_view bytes, KeyValue& out) {
+  wire::Reader reader(bytes);
+  while (reader.next()) {
+    if (reader.field() == 1) out.key = reader.bytes();
+    if (reader.field() == 2) out.create = reader.integer();
+    if (reader.field() == 3) out.mod = reader.integer();
+    if (reader.field() == 5) out.value = reader.bytes();
+    if (reader.field() == 6) out.lease = reader.integer();
+  }
+  return reader.ok();
+}
+
 std::string numbered(LeaseId id, uint32_t field = 1) {
   std::string out;
   wire::append_int(out, field, id);
@@ -78,6 +91,13 @@ Outcome EtcdClient::revision(Revision& out) {
   return range(request, out, count);
 }
 
+Outcome EtcdClient::barrier() {
+  constexpr LeaseId kBarrier = 0x6b65656c736f6e;  // "keelson"
+  constexpr int64_t kTtl = 60;
+  Outcome outcome = grant(kBarrier, kTtl);
+  return outcome.ok() ? revoke(kBarrier) : outcome;
+}
+
 Outcome EtcdClient::readable(Revision at, bool& out) {
   model::RangeRequest request;
   request.key = std::string_view("\0", 1);
@@ -99,6 +119,25 @@ Outcome EtcdClient::count(std::string_view first, std::string_view end, int64_t&
   Revision revision = 0;
   out = 0;
   return range(request, revision, out);
+}
+
+Outcome EtcdClient::page(std::string_view first, Revision at, int64_t limit,
+                         std::vector<KeyValue>& out) {
+  out.clear();
+  model::RangeRequest request;
+  request.key = first;
+  request.range_end = std::string_view("\0", 1);
+  request.revision = at;
+  request.limit = limit;
+  std::string bytes;
+  model::encode(request, bytes);
+  return call("KV/Range", bytes, [&](std::string_view message) {
+    wire::Reader reader(message);
+    while (reader.next()) {
+      if (reader.field() == 2 && !read_pair(reader.bytes(), out.emplace_back())) return false;
+    }
+    return reader.ok();
+  });
 }
 
 Outcome EtcdClient::hash(Revision at, Hash& out) {

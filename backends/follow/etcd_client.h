@@ -22,6 +22,12 @@ struct LeaseState {
   bool has_keys = false;    // when asked for
 };
 
+struct KeyValue {
+  std::string key, value;
+  Revision create = 0, mod = 0;
+  LeaseId lease = 0;
+};
+
 // One thread. Connects when it has to; a connection that was lost is made anew by the next call.
 class EtcdClient {
  public:
@@ -29,12 +35,17 @@ class EtcdClient {
 
   // Linearizable.
   Outcome revision(Revision& out);
+  // Behind every request that reached this server before, whoever sent it: by a lease that is
+  // granted and revoked, which takes its place in the server's log and makes no revision.
+  Outcome barrier();
   // HashKV over all that is left of the revisions up to `at`.
   Outcome hash(Revision at, Hash& out);
   // Whether `at` can still be read.
   Outcome readable(Revision at, bool& out);
   // Keys in [first, end).
   Outcome count(std::string_view first, std::string_view end, int64_t& out);
+  // Up to `limit` keys from `first` on, ascending, as they were at `at`.
+  Outcome page(std::string_view first, Revision at, int64_t limit, std::vector<KeyValue>& out);
   // The revision that it made.
   Outcome transact(const model::TxnRequest& request, Revision& out);
   // Done already is done.

@@ -1,13 +1,10 @@
 #include "backends/follow/follow.h"
 
-#include <memory>
 #include <optional>
 #include <utility>
 
-#include "backends/follow/comparison.h"
 #include "backends/follow/leases.h"
 #include "backends/follow/replay.h"
-#include "backends/follow/tail.h"
 
 namespace keelson::follow {
 
@@ -22,17 +19,15 @@ constexpr int kCutOverAttempts = 5;
 
 class Follower {
  public:
-  Follower(const Options& options, Operator& person, const base::Clock& clock,
-           base::Threads& threads, Report& report)
+  Follower(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+           Report& report)
       : options_(options),
+        from_(from),
         person_(person),
         clock_(clock),
-        threads_(threads),
         report_(report),
-        from_(options.from),
         to_(options.to),
-        leases_(from_, to_, clock),
-        comparison_(from_, to_) {}
+        leases_(from_, to_, clock) {}
 
   std::string run() {
     begin();
@@ -91,6 +86,8 @@ class Follower {
     }
     while (!ended_ && !good(leases_.begin(), options_.to_name)) {
     }
+    while (!ended_ && !good(to_.barrier(), options_.to_name)) {
+    }
     while (!ended_ && !good(to_.revision(at), options_.to_name)) {
     }
     if (ended_ || !compare(at)) return;
@@ -102,31 +99,30 @@ class Follower {
 
   bool compare(Revision at) {
     for (;;) {
-      std::string difference;
-      if (good(comparison_.at(at, difference), comparison_.who(options_))) {
-        if (!difference.empty()) end(options_.to_name + " " + difference);
-        return difference.empty();
+      Comparison found;
+      if (good(from_.compare(to_, at, found), "comparing")) {
+        if (!found.difference.empty()) end(options_.to_name + " " + found.difference);
+        hash_ = found.hash;
+        return found.difference.empty();
       }
       if (ended_) return false;
     }
   }
 
   void take() {
-    if (tail_ == nullptr) {
-      tail_ = std::make_unique<Tail>(options_.from, replay_->at() + 1, threads_);
-    }
+    if (!std::exchange(following_, true)) from_.follow(replay_->at() + 1);
     Transaction next;
-    switch (tail_->next(kBetweenOrders, next)) {
-      case Tail::Next::kTransaction:
+    switch (from_.next(kBetweenOrders, next)) {
+      case Next::kTransaction:
         transaction_ = std::move(next);
         return;
-      case Tail::Next::kNothing:
+      case Next::kNothing:
         return;
-      case Tail::Next::kBroken:
-        (void)good({Outcome::Kind::kLost, 0, tail_->reason()}, options_.from_name);
-        tail_.reset();
+      case Next::kBroken:
+        (void)good({Outcome::Kind::kLost, 0, from_.reason()}, options_.from_name);
+        following_ = false;
         return;
-      case Tail::Next::kCompacted:
+      case Next::kCompacted:
         return end(options_.from_name + " has compacted what comes behind revision " +
                    std::to_string(replay_->at()) + ": seed " + options_.to_name + " anew");
     }
@@ -143,7 +139,7 @@ class Follower {
     if (!good(leases_.work(replay_->at()), "leases")) return;
     if (clock_.now() >= next_compaction_) {
       next_compaction_ = clock_.now() + kBetweenCompactions;
-      (void)good(comparison_.carry_compaction(replay_->at()), comparison_.who(options_));
+      (void)good(from_.carry_compaction(to_, replay_->at()), "compacting");
     }
     tell();
   }
@@ -174,8 +170,8 @@ class Follower {
     }
     if (now == at) {
       report_.revision = at;
-      report_.compacted = comparison_.last().compacted;
-      report_.hash_kv = comparison_.last().hash;
+      report_.compacted = hash_.compacted;
+      report_.hash_kv = hash_.hash;
       report_.leases = leases_.size();
       return end("");
     }
@@ -187,28 +183,28 @@ class Follower {
   }
 
   const Options& options_;
+  Origin& from_;
   Operator& person_;
   const base::Clock& clock_;
-  base::Threads& threads_;
   Report& report_;
-  EtcdClient from_, to_;
+  EtcdClient to_;
   Leases leases_;
-  Comparison comparison_;
   std::optional<Replay> replay_;  // once the destination is known to hold a past of the source
-  std::unique_ptr<Tail> tail_;
+  bool following_ = false;
   std::optional<Transaction> transaction_;  // the next one
   base::MonotonicTime next_duties_, next_compaction_;
   Revision goal_ = 0;  // where the source stood when the order to cut over was seen
   int attempts_ = 0;
+  Hash hash_;  // the destination's, when it was last compared
   bool ended_ = false;
   std::string wrong_, trouble_;
 };
 
 }  // namespace
 
-std::string follow(const Options& options, Operator& person, const base::Clock& clock,
-                   base::Threads& threads, Report& out) {
-  return Follower(options, person, clock, threads, out).run();
+std::string follow(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+                   Report& out) {
+  return Follower(options, from, person, clock, out).run();
 }
 
 }  // namespace keelson::follow

@@ -1,8 +1,8 @@
-// One running server into another: what the source commits is made again at the destination,
+// A running store into a running server: what the source commits is made again at the destination,
 // transaction by transaction and revision by revision, until the operator cuts over.
 //
 // The destination holds a past of the source already: it was seeded from a snapshot, or both began
-// empty. That is checked by HashKV, at the start and at the end. What makes them unequal (another
+// empty. That is checked, at the start and at the end. What makes them unequal (another
 // writer, a lease that expired there, a compaction that went further) is noticed by its revision or
 // at the end; it is never mended, but seeded anew.
 #pragma once
@@ -12,7 +12,7 @@
 
 #include "api/base/clock.h"
 #include "api/base/ids.h"
-#include "api/base/threads.h"
+#include "backends/follow/origin.h"
 #include "backends/follow/server.h"
 
 namespace keelson::follow {
@@ -44,7 +44,7 @@ class Operator {
 };
 
 struct Options {
-  Dial from, to;
+  Dial to;
   std::string from_name, to_name;  // in sentences
 };
 
@@ -57,9 +57,8 @@ struct Report {
 
 // "" when both are equal and the source was at rest while that was looked at; else a sentence. The
 // destination holds the source's revisions up to some, and the same call goes on from there.
-// Unreachable servers are waited for, the source at the start excepted. One thread; a second one
-// watches the source.
-std::string follow(const Options& options, Operator& person, const base::Clock& clock,
-                   base::Threads& threads, Report& out);
+// Unreachable servers are waited for, the source at the start excepted. One thread.
+std::string follow(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+                   Report& out);
 
 }  // namespace keelson::follow

@@ -1,6 +1,7 @@
 #include "backends/follow/leases.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -33,10 +34,10 @@ Outcome Leases::begin() {
 }
 
 Outcome Leases::grant(LeaseId id) {
-  LeaseState state;
-  Outcome outcome = from_.lease(id, false, state);
+  int64_t ttl = 0;
+  Outcome outcome = from_.lease_ttl(id, ttl);
   if (!outcome.ok()) return outcome;
-  const int64_t ttl = state.there ? state.granted_ttl : kShortLivedTtl;
+  if (ttl == 0) ttl = kShortLivedTtl;
   outcome = to_.grant(id, ttl);
   if (outcome.ok()) keep(id, ttl);
   return outcome;
@@ -75,10 +76,11 @@ Outcome Leases::work(Revision replayed) {
 }
 
 Outcome Leases::look(Revision replayed) {
-  std::vector<LeaseId> all;
+  std::optional<std::vector<LeaseId>> all;
   Outcome outcome = from_.leases(all, source_revision_);
-  if (!outcome.ok()) return outcome;
-  const std::set<LeaseId> there(all.begin(), all.end());
+  next_look_ = clock_.now() + (outcome.ok() ? kBetweenLooks : base::Duration(0));
+  if (!outcome.ok() || !all) return outcome;
+  const std::set<LeaseId> there(all->begin(), all->end());
   for (LeaseId id : there) {
     if (known_.contains(id)) continue;
     if (outcome = grant(id); !outcome.ok()) return outcome;
@@ -92,7 +94,6 @@ Outcome Leases::look(Revision replayed) {
   for (LeaseId id : gone) {
     if (outcome = revoke_if_empty(id); !outcome.ok()) return outcome;
   }
-  next_look_ = clock_.now() + kBetweenLooks;
   return outcome;
 }
 

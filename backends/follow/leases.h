@@ -8,6 +8,7 @@
 
 #include "api/base/clock.h"
 #include "backends/follow/etcd_client.h"
+#include "backends/follow/origin.h"
 #include "backends/follow/transaction.h"
 
 namespace keelson::follow {
@@ -15,7 +16,7 @@ namespace keelson::follow {
 // One thread.
 class Leases {
  public:
-  Leases(EtcdClient& from, EtcdClient& to, const base::Clock& clock)
+  Leases(Origin& from, EtcdClient& to, const base::Clock& clock)
       : from_(from), to_(to), clock_(clock) {}
 
   // Renews what the destination has.
@@ -46,7 +47,7 @@ class Leases {
     base::MonotonicTime next;
   };
 
-  EtcdClient& from_;
+  Origin& from_;
   EtcdClient& to_;
   const base::Clock& clock_;
   std::map<LeaseId, Kept> known_;  // that the destination has

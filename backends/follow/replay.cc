@@ -32,7 +32,8 @@ Outcome Replay::apply(const Transaction& transaction) {
 
 Outcome Replay::settle(Revision wanted) {
   Revision found = 0;
-  Outcome outcome = to_.revision(found);
+  Outcome outcome = to_.barrier();
+  if (outcome.ok()) outcome = to_.revision(found);
   if (!outcome.ok()) return outcome;
   if (found != at_ && found != wanted) return refusal(somebody_else(found, wanted));
   doubt_ = false;

@@ -26,7 +26,7 @@ Tail::~Tail() {
   thread_.reset();
 }
 
-Tail::Next Tail::next(base::Duration at_most, Transaction& out) {
+Next Tail::next(base::Duration at_most, Transaction& out) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, at_most, [&] { return !queue_.empty() || ended_; });
   if (queue_.empty()) {

@@ -9,6 +9,7 @@
 
 #include "api/base/clock.h"
 #include "api/base/threads.h"
+#include "backends/follow/origin.h"
 #include "backends/follow/server.h"
 #include "backends/follow/transaction.h"
 
@@ -22,12 +23,6 @@ class Tail {
   Tail(const Tail&) = delete;
   Tail& operator=(const Tail&) = delete;
 
-  enum class Next {
-    kTransaction,
-    kNothing,    // yet
-    kBroken,     // the watch ended; another one may go on behind the last transaction
-    kCompacted,  // the source no longer has what comes next
-  };
   // Waits at most so long. Everything that came before the end is handed out before it.
   Next next(base::Duration at_most, Transaction& out);
   // Of kBroken.

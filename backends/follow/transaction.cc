@@ -55,6 +55,21 @@ model::RequestOp removal(std::string_view key, std::string_view end) {
   return request;
 }
 
+// What is made once does not hold after it: a put leaves its revision at the key. Removals alone do
+// nothing the second time.
+model::Compare not_made(const Transaction& transaction) {
+  const Change* witness = &transaction.changes.front();
+  for (const Change& change : transaction.changes) {
+    if (witness->removed && !change.removed) witness = &change;
+  }
+  model::Compare out;
+  out.target = model::CompareTarget::kMod;
+  out.result = model::CompareResult::kLess;
+  out.key = witness->key;
+  out.number = transaction.revision;
+  return out;
+}
+
 bool changes_a_key_twice(const Transaction& transaction) {
   std::vector<std::string_view> keys;
   keys.reserve(transaction.changes.size());
@@ -109,6 +124,7 @@ std::string shape(const Transaction& transaction, const std::vector<Run>& whole,
     return where + " has " + std::to_string(ops.size()) + " changes, more than the " +
            std::to_string(kMost) + " that a request can hold";
   }
+  out.request.compare.push_back(not_made(transaction));
   out.request.success = nested(std::move(ops));
   return "";
 }

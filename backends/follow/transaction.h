@@ -38,8 +38,10 @@ struct Shaped {
 // Shapes a request that etcd accepts and that makes exactly these changes in this order; a server
 // numbers the changes of a revision in the order of its request. Transactions in transactions hold
 // more changes than the 128 that one may have: the widths along a path add up to 128 at most
-// (etcd's check of max-txn-ops). `whole` are the runs whose removal is that of a range. "" or a
-// sentence: a key that changes twice, which no request may do, or more changes than nesting holds.
+// (etcd's check of max-txn-ops). The request does nothing where the revision has been made before:
+// one that was sent by a process since killed may arrive late. `whole` are the runs whose removal
+// is that of a range. "" or a sentence: a key that changes twice, which no request may do, or more
+// changes than nesting holds.
 std::string shape(const Transaction& transaction, const std::vector<Run>& whole, Shaped& out);
 
 }  // namespace keelson::follow

@@ -39,7 +39,7 @@ class KineDestination final : public Destination {
   }
 
   std::string prepare() override {
-    std::string wrong = open_kine(to_, true, parts_, at_);
+    std::string wrong = open_kine(to_, KineUse::kMake, parts_, at_);
     if (wrong.empty()) wrong = kine_in_use(to_, *at_.session);
     bool there = false;
     if (!wrong.empty()) return wrong;

@@ -14,11 +14,11 @@ using sql::SqlError;
 
 namespace {
 
-// kine's file: for one session at a time, which nobody else has open.
+// kine's file, for one session at a time.
 class KineFile final : public sql::Database {
  public:
-  KineFile(std::string path, bool create, base::Digests& digests)
-      : path_(std::move(path)), create_(create), digests_(digests) {}
+  KineFile(std::string path, KineUse use, base::Digests& digests)
+      : path_(std::move(path)), use_(use), digests_(digests) {}
 
   SqlError connect(bool, std::unique_ptr<sql::Session>& out) const override {
     // In exclusive mode the first look takes a lock that fails while anybody has the file open;
@@ -26,8 +26,11 @@ class KineFile final : public sql::Database {
     constexpr std::string_view kPragmas[] = {"PRAGMA locking_mode = EXCLUSIVE",
                                              "PRAGMA synchronous = FULL", "BEGIN EXCLUSIVE",
                                              "COMMIT"};
-    return sqlite::SqliteSession::open(path_, {writer_, digests_, *this}, {kPragmas, 500, create_},
-                                       out);
+    constexpr std::string_view kBeside[] = {"PRAGMA query_only = ON"};
+    std::span<const std::string_view> setup = kPragmas;
+    if (use_ == KineUse::kBeside) setup = kBeside;
+    return sqlite::SqliteSession::open(path_, {writer_, digests_, *this},
+                                       {setup, 500, use_ == KineUse::kMake}, out);
   }
   bool exclusive() const override { return true; }
   bool notifies() const override { return false; }
@@ -35,14 +38,16 @@ class KineFile final : public sql::Database {
 
  private:
   const std::string path_;
-  const bool create_;
+  const KineUse use_;
   base::Digests& digests_;
   mutable std::mutex writer_;
 };
 
-std::string open_file(const Endpoint& at, bool create, const Parts& parts, KinePlace& out) {
-  if (!create && !parts.files.exists(at.place)) return "there is no file " + at.place;
-  out.database = std::make_unique<KineFile>(at.place, create, parts.digests);
+std::string open_file(const Endpoint& at, KineUse use, const Parts& parts, KinePlace& out) {
+  if (use != KineUse::kMake && !parts.files.exists(at.place)) {
+    return "there is no file " + at.place;
+  }
+  out.database = std::make_unique<KineFile>(at.place, use, parts.digests);
   SqlError error = out.database->connect(false, out.session);
   // SQLite's words for its code BUSY, which has no failure of its own.
   if (error.text.ends_with("database is locked")) {
@@ -76,8 +81,8 @@ std::string open_server(const Endpoint& at, KinePlace& out) {
 
 }  // namespace
 
-std::string open_kine(const Endpoint& at, bool create, const Parts& parts, KinePlace& out) {
-  return at.kind == Kind::kKineSqlite ? open_file(at, create, parts, out) : open_server(at, out);
+std::string open_kine(const Endpoint& at, KineUse use, const Parts& parts, KinePlace& out) {
+  return at.kind == Kind::kKineSqlite ? open_file(at, use, parts, out) : open_server(at, out);
 }
 
 // kine asks its table every second, so its connections show it as their last statement.
@@ -92,34 +97,62 @@ std::string kine_in_use(const Endpoint& at, sql::Session& session) {
   return others == 0 ? "" : "stop kine on " + shown(at) + " first: it has connections there";
 }
 
+SqlError read_kine(sql::Session& session, int64_t last, int64_t limit, const KineVisitor& visit,
+                   bool values) {
+  const std::string text = std::string(
+                               "SELECT id, name, coalesce(created, 0), coalesce(deleted, 0), "
+                               "coalesce(create_revision, 0), "
+                               "coalesce(prev_revision, 0), coalesce(lease, 0), ") +
+                           (values ? "value" : "NULL") +
+                           " FROM kine WHERE id > $1 ORDER BY id LIMIT $2";
+  const std::array<Param, 2> portion = {last, limit};
+  return session.execute(text, portion, [&](const Row& row) {
+    KineRow out;
+    out.id = row.integer(0);
+    out.name = row.text(1);
+    out.created = row.integer(2) != 0;
+    out.deleted = row.integer(3) != 0;
+    out.create_revision = row.integer(4);
+    out.prev_revision = row.integer(5);
+    out.lease = row.integer(6);
+    if (!row.null(7)) out.value = row.bytes(7);
+    visit(out);
+  });
+}
+
 KineWalk walk_table(sql::Session& session) {
   return [&session](bool values, const KineVisitor& visit) -> std::string {
-    const std::string text = std::string(
-                                 "SELECT id, name, coalesce(created, 0), coalesce(deleted, 0), "
-                                 "coalesce(create_revision, 0), "
-                                 "coalesce(prev_revision, 0), coalesce(lease, 0), ") +
-                             (values ? "value" : "NULL") +
-                             " FROM kine WHERE id > $1 ORDER BY id LIMIT 500";
+    constexpr int64_t kPortion = 500;
     int64_t last = -1;
     for (bool more = true; more;) {
-      more = false;
-      const Param after = last;
-      SqlError error = session.execute(text, {&after, 1}, [&](const Row& row) {
-        KineRow out;
-        out.id = last = row.integer(0);
-        out.name = row.text(1);
-        out.created = row.integer(2) != 0;
-        out.deleted = row.integer(3) != 0;
-        out.create_revision = row.integer(4);
-        out.prev_revision = row.integer(5);
-        out.lease = row.integer(6);
-        if (!row.null(7)) out.value = row.bytes(7);
-        more = true;
-        visit(out);
-      });
+      const int64_t before = last;
+      SqlError error = read_kine(
+          session, before, kPortion,
+          [&](const KineRow& row) {
+            last = row.id;
+            visit(row);
+          },
+          values);
       if (!error.ok()) return error.text;
+      more = last > before;
     }
     return "";
+  };
+}
+
+KineWalk walk_settled(sql::Session& session) {
+  return [&session](bool values, const KineVisitor& visit) -> std::string {
+    int64_t compacted = 0, last = 0;
+    bool settled = true;
+    SqlError error = session.execute(
+        "SELECT coalesce(max(prev_revision), 0) FROM kine WHERE name = 'compact_rev_key'", {},
+        [&](const Row& row) { compacted = row.integer(0); });
+    if (!error.ok()) return error.text;
+    return walk_table(session)(values, [&](const KineRow& row) {
+      settled = settled && (row.id == last + 1 || row.id - 1 <= compacted);
+      last = row.id;
+      if (settled) visit(row);
+    });
   };
 }
 

@@ -41,6 +41,19 @@ void split_version(std::string& value, int64_t& version) {
   value = bar == std::string::npos ? "0" : value.substr(bar + 1);
 }
 
+}  // namespace
+
+bool to_key(KineRow& row) {
+  if (!is_key(row)) return false;
+  if (row.name != kApiServerRow) return true;
+  int64_t version = 0;
+  row.name = kCompactRow;
+  if (!row.deleted) split_version(row.value, version);
+  return true;
+}
+
+namespace {
+
 // A row of bucket `key`.
 struct Version {
   std::string key, value;

@@ -26,6 +26,9 @@ struct KineRow {
   int64_t lease = 0;
   std::string value;
 };
+// False for a row that is kine's own. Else what etcd has of it stays: the key of the API server's
+// compaction has another name and its version in front of the value.
+bool to_key(KineRow& row);
 using KineVisitor = std::function<void(const KineRow&)>;
 // Gives all rows ascending by id, without their values if they are not wanted. "" or what failed.
 using KineWalk = std::function<std::string(bool values, const KineVisitor& visit)>;

@@ -21,7 +21,7 @@ std::unique_ptr<Source> make_source(const Options& options, const Parts& parts) 
       return make_sql_source(options.from, options.postgres_schema, parts);
     case Kind::kKineSqlite:
     case Kind::kKinePostgres:
-      return make_kine_source(options.from, parts);
+      return make_kine_source(options.from, options.while_in_use, parts);
     case Kind::kEtcd:
       return make_etcd_source(options.from.place, options.access, parts);
   }

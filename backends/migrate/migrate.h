@@ -15,6 +15,7 @@ namespace keelson::migrate {
 struct Options {
   Endpoint from, to;
   bool skip_hash_check = false;             // of a database file without its digest
+  bool while_in_use = false;                // of kine's table: what is committed, and no more
   std::string postgres_schema = "keelson";  // of Keelson's tables, at both ends
   native::SeedMember member;                // of a new data directory
   EtcdAccess access;                        // to a running server

@@ -37,6 +37,6 @@ std::unique_ptr<Source> make_etcd_source(const std::string& endpoint, const Etcd
 std::unique_ptr<Source> make_native_source(const std::string& folder, const Parts& parts);
 std::unique_ptr<Source> make_sql_source(const Endpoint& from, const std::string& schema,
                                         const Parts& parts);
-std::unique_ptr<Source> make_kine_source(const Endpoint& from, const Parts& parts);
+std::unique_ptr<Source> make_kine_source(const Endpoint& from, bool in_use, const Parts& parts);
 
 }  // namespace keelson::migrate

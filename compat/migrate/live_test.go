@@ -28,11 +28,16 @@ type live struct {
 
 func startLive(t *testing.T, from, to *harness.Server, flags ...string) *live {
 	t.Helper()
+	return startLiveFrom(t, "etcd:"+from.ClientURL, to, flags...)
+}
+
+func startLiveFrom(t *testing.T, from string, to *harness.Server, flags ...string) *live {
+	t.Helper()
 	binary, err := harness.KeelsonBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	arguments := append([]string{binary, "migrate", "--live", "--from=etcd:" + from.ClientURL, "--to=etcd:" + to.ClientURL}, flags...)
+	arguments := append([]string{binary, "migrate", "--live", "--from=" + from, "--to=etcd:" + to.ClientURL}, flags...)
 	l := &live{t: t, arguments: arguments}
 	l.start()
 	t.Cleanup(func() { l.daemon.Kill() })
@@ -73,8 +78,9 @@ func (l *live) await(text string) {
 }
 
 func (l *live) signal(signal syscall.Signal) {
+	l.t.Helper()
 	if err := syscall.Kill(l.daemon.Pid(), signal); err != nil {
-		l.t.Fatal(err)
+		l.t.Fatalf("%v: %s", err, l.said())
 	}
 }
 
@@ -92,11 +98,16 @@ func (l *live) ended() (string, bool) {
 // seeded makes a destination from a running source by what the operator would call, not yet started.
 func seeded(t *testing.T, from *harness.Server, kind harness.Kind) *harness.Server {
 	t.Helper()
+	return seededFrom(t, "etcd:"+from.ClientURL, kind)
+}
+
+func seededFrom(t *testing.T, from string, kind harness.Kind, flags ...string) *harness.Server {
+	t.Helper()
 	options, place := holder(t, kind)
 	if kind == harness.Etcd {
 		options, place = harness.Options{Kind: kind, Dir: t.TempDir()}, "snapshot:"+filepath.Join(t.TempDir(), "seed")
 	}
-	if _, err := migrate("etcd:"+from.ClientURL, place); err != nil {
+	if _, err := migrate(from, place, flags...); err != nil {
 		t.Fatal(err)
 	}
 	s, err := harness.Prepare(options)

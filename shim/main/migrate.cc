@@ -8,8 +8,7 @@
 #include "shim/main/migrate_flags.h"
 #include "shim/main/migrate_live.h"
 #include "shim/main/progress_line.h"
-#include "shim/os/logger.h"
-#include "shim/os/posix_file.h"
+#include "shim/main/tool_parts.h"
 #include "shim/os/process.h"
 #include "shim/os/signals.h"
 #include "shim/os/system.h"
@@ -32,31 +31,22 @@ void show(ProgressLine& line, const migrate::Progress& progress) {
 }
 
 int run(migrate::Options options, const ClientFiles& client) {
-  os::SystemClock clock;
-  os::SystemThreads threads;
-  os::OpenSslDigests digests;
-  auto files = os::make_posix_file_system();
-  auto random = os::make_system_random();
-  base::Registry registry;
-  os::LogOptions log;
-  log.level = base::LogLevel::kWarn;
-  log.console = true;
-  log.outputs = {"stderr"};
-  std::unique_ptr<base::Logger> logger;
-  if (std::string wrong = os::make_logger(log, clock, logger); !wrong.empty()) {
+  ToolParts tool;
+  if (std::string wrong = tool.start(); !wrong.empty()) {
     say("error: " + wrong);
     return 1;
   }
+  const migrate::Parts parts = tool.parts();
   options.access.fetch = [&client](const std::string& endpoint, base::File& file) {
     return fetch_snapshot(endpoint, client, file);
   };
   if (const char* folder = std::getenv("TMPDIR")) options.access.folder = folder;
   options.max_bytes = static_cast<int64_t>(os::memory_bound().bytes / 100 * kMemoryPercent);
-  ProgressLine line(clock);
+  ProgressLine line(parts.clock);
   uint64_t calls = 0;
   migrate::Report report;
   const std::string wrong = migrate::migrate(
-      options, {*files, digests, clock, threads, *random, *logger, registry},
+      options, parts,
       [&](const migrate::Progress& progress) {
         if (++calls % kRowsPerLook == 0 && line.due()) show(line, progress);
       },

@@ -18,7 +18,8 @@ struct Flag {
 constexpr Flag kFlags[] = {
     {"from", "STORE", "the store to read"},
     {"to", "STORE", "the store to make; it must be empty or absent"},
-    {"live", "", "from one running server to another, both etcd:URL, until SIGUSR1"},
+    {"live", "", "follow a running source into a running server, etcd:URL, until SIGUSR1"},
+    {"while-in-use", "", "make a store from kine's table while kine works with it"},
     {"skip-hash-check", "", "read a database file that has no digest behind it"},
     {"backend-schema", "NAME", "the schema of Keelson's tables in PostgreSQL; keelson"},
     {"bump-revision", "N", "move the revision ahead by N"},
@@ -87,10 +88,15 @@ std::string endpoint(const Values& values, const Environment& environment, const
 }
 
 std::string check_live(const MigrateFlags& flags) {
+  using migrate::Kind;
   const auto [from, to] = std::pair(flags.options.from.kind, flags.options.to.kind);
-  if (flags.live && (from != migrate::Kind::kEtcd || to != migrate::Kind::kEtcd)) {
-    return "--live goes from one running server to another, etcd:URL both; make the destination "
-           "without --live first and start its server";
+  const bool kine = from == Kind::kKineSqlite || from == Kind::kKinePostgres;
+  if (flags.options.while_in_use && (flags.live || !kine)) {
+    return "--while-in-use is for making a store from kine's table";
+  }
+  if (flags.live && ((from != Kind::kEtcd && !kine) || to != Kind::kEtcd)) {
+    return "--live goes from a running server, etcd:URL or kine's table, to another, etcd:URL; "
+           "make the destination without --live first and start its server";
   }
   if (flags.live && flags.options.from == flags.options.to) return "--from and --to are the same";
   if (flags.live && flags.options.bump_revision > 0) return "--live keeps the revisions";
@@ -131,6 +137,7 @@ std::string parse_migrate_flags(const std::vector<std::string>& arguments,
   if (out.to_client.cert_file.empty() != out.to_client.key_file.empty()) {
     return "--to-cert and --to-key come together";
   }
+  options.while_in_use = value("while-in-use", "false") == "true";
   out.live = value("live", "false") == "true";
   if (std::string refused = check_live(out); !refused.empty()) return refused;
   if (options.mark_compacted && options.bump_revision == 0) {

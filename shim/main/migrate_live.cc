@@ -6,10 +6,12 @@
 #include <memory>
 #include <mutex>
 
+#include "backends/follow/etcd_origin.h"
 #include "backends/follow/follow.h"
+#include "backends/migrate/kine_origin.h"
 #include "shim/main/progress_line.h"
+#include "shim/main/tool_parts.h"
 #include "shim/os/signals.h"
-#include "shim/os/system.h"
 #include "shim/transport/client_connection.h"
 
 namespace keelson::main {
@@ -114,27 +116,37 @@ std::string said(const follow::Report& report) {
          (report.leases == 1 ? " lease" : " leases") + ", HashKV " + std::to_string(report.hash_kv);
 }
 
+int fail(const std::string& wrong, int code) {
+  say("error: " + wrong);
+  return code;
+}
+
 }  // namespace
 
 int migrate_live(const MigrateFlags& flags) {
+  const migrate::Endpoint& source = flags.options.from;
   transport::ClientTarget from, to;
-  std::string wrong = parse_target(flags.options.from.place, flags.client, from);
-  if (wrong.empty()) wrong = parse_target(flags.options.to.place, flags.to_client, to);
-  if (!wrong.empty()) {
-    say("error: " + wrong);
-    return 2;
+  std::string wrong = parse_target(flags.options.to.place, flags.to_client, to);
+  if (wrong.empty() && source.kind == migrate::Kind::kEtcd) {
+    wrong = parse_target(source.place, flags.client, from);
   }
-  os::SystemClock clock;
-  os::SystemThreads threads;
-  Person person(clock, threads);
+  if (!wrong.empty()) return fail(wrong, 2);
+  ToolParts tool;
+  if (wrong = tool.start(); !wrong.empty()) return fail(wrong, 1);
+  const migrate::Parts parts = tool.parts();
+  Person person(parts.clock, parts.threads);
   follow::Report report;
-  const follow::Options options{dial_to(from), dial_to(to), shown(flags.options.from),
-                                shown(flags.options.to)};
-  wrong = follow::follow(options, person, clock, threads, report);
+  const follow::Options options{dial_to(to), shown(source), shown(flags.options.to)};
+  follow::EtcdOrigin etcd(dial_to(from), parts.threads);
+  migrate::KineOrigin kine(source, parts, [&](base::Duration time) { person.rest(time); });
+  follow::Origin* origin = &etcd;
+  if (source.kind != migrate::Kind::kEtcd) origin = &kine;
+  wrong = follow::follow(options, *origin, person, parts.clock, report);
   person.end();
-  if (!wrong.empty()) {
-    say("error: " + wrong);
-    return 1;
+  if (!wrong.empty()) return fail(wrong, 1);
+  if (kine.filled() > 0) {
+    say("note: " + std::to_string(kine.filled()) + " of these revisions change nothing in kine; " +
+        "there the destination has a write to " + std::string(migrate::kFillerKey));
   }
   say("from " + options.from_name + ": " + said(report));
   say("to " + options.to_name + ": equal; " + std::to_string(report.revision - report.began) +

@@ -5,8 +5,8 @@
 
 namespace keelson::main {
 
-// REQUIRES: both ends are etcd:. Returns the exit code, see migrate.h. SIGUSR1 cuts over, SIGINT
-// and SIGTERM stop. Called on the main thread, before there are others.
+// REQUIRES: what parse_migrate_flags() lets pass. Returns the exit code, see migrate.h. SIGUSR1
+// cuts over, SIGINT and SIGTERM stop. Called on the main thread, before there are others.
 int migrate_live(const MigrateFlags& flags);
 
 }  // namespace keelson::main

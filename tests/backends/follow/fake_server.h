@@ -1,7 +1,10 @@
 // A server in memory behind the seam: a revision, leases, and calls that get lost.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -9,7 +12,9 @@
 #include <vector>
 
 #include "api/base/wire.h"
+#include "api/model/kv_codec.h"
 #include "backends/follow/etcd_client.h"
+#include "backends/follow/origin.h"
 
 namespace keelson::follow {
 
@@ -23,9 +28,10 @@ class FakeServer {
   std::set<LeaseId> leases;
   int64_t count = 0;                      // that every range holds
   std::vector<std::string> transactions;  // the requests that happened
-  std::vector<std::string> calls;         // the methods, in order
-  std::deque<Fate> fates;                 // of the next calls
-  Outcome refusal;                        // of the next transaction, unless it is ok
+  std::map<std::string, Revision> changed;
+  std::vector<std::string> calls;  // the methods, in order
+  std::deque<Fate> fates;          // of the next calls
+  Outcome refusal;                 // of the next transaction, unless it is ok
 
   Dial dial() {
     return [this](std::unique_ptr<Channel>& out) {
@@ -66,6 +72,21 @@ class FakeServer {
     return {};
   }
 
+  // Puts leave their revision; the first comparison decides.
+  void transact(const std::string& request) {
+    model::TxnRequest txn;
+    ASSERT_TRUE(model::decode(request, txn));
+    ASSERT_EQ(txn.compare.size(), 1u);
+    if (changed[std::string(txn.compare[0].key)] >= txn.compare[0].number) return;
+    ++revision;
+    transactions.push_back(request);
+    for (const model::RequestOp& op : txn.success) {
+      if (const auto* put = std::get_if<model::PutRequest>(&op)) {
+        changed[std::string(put->key)] = revision;
+      }
+    }
+  }
+
   Outcome answer(const std::string& method, const std::string& request, std::string& out) {
     wire::Reader reader(request);
     LeaseId id = 0, second = 0;  // numbers 1 and 2
@@ -75,8 +96,7 @@ class FakeServer {
     }
     if (method == "Txn") {
       if (!refusal.ok()) return std::exchange(refusal, Outcome());
-      transactions.push_back(request);
-      ++revision;
+      transact(request);
     }
     if (method == "LeaseGrant" && !leases.insert(second).second) {
       return {Outcome::Kind::kRefused, 9, "etcdserver: lease already exists"};
@@ -101,6 +121,32 @@ class FakeServer {
     }
     return {};
   }
+};
+
+// A source that has leases.
+class FakeOrigin final : public Origin {
+ public:
+  std::set<LeaseId> leases_there;
+  Revision at = 10;
+
+  Outcome revision(Revision& out) override {
+    out = at;
+    return {};
+  }
+  void follow(Revision) override {}
+  Next next(base::Duration, Transaction&) override { return Next::kNothing; }
+  std::string reason() const override { return ""; }
+  Outcome leases(std::optional<std::vector<LeaseId>>& out, Revision& revision) override {
+    out.emplace(leases_there.begin(), leases_there.end());
+    revision = at;
+    return {};
+  }
+  Outcome lease_ttl(LeaseId id, int64_t& out) override {
+    out = leases_there.contains(id) ? 30 : 0;
+    return {};
+  }
+  Outcome compare(EtcdClient&, Revision, Comparison&) override { return {}; }
+  Outcome carry_compaction(EtcdClient&, Revision) override { return {}; }
 };
 
 inline Transaction transaction_of(Revision revision, std::vector<Change> changes) {

@@ -15,10 +15,11 @@ class ReplayTest : public testing::Test {
     return replay_.apply(transaction_of(replay_.at() + 1, std::move(changes)));
   }
 
-  FakeServer source_, server_;
+  FakeOrigin source_;
+  FakeServer server_;
   tests::ManualClock clock_;
-  EtcdClient from_{source_.dial()}, to_{server_.dial()};
-  Leases leases_{from_, to_, clock_};
+  EtcdClient to_{server_.dial()};
+  Leases leases_{source_, to_, clock_};
   Replay replay_{to_, leases_, 10};
 };
 
@@ -50,6 +51,18 @@ TEST_F(ReplayTest, WhatHappenedBeforeItsAnswerWasLostIsNotSentAgain) {
   EXPECT_EQ(server_.transactions.size(), 1u);
 }
 
+// A process was killed with a request on its way; the next one looked before it arrived.
+TEST_F(ReplayTest, WhatAPredecessorSentIsNotMadeTwice) {
+  Leases other_leases(source_, to_, clock_);
+  Replay predecessor(to_, other_leases, 10);
+  const Transaction next = transaction_of(11, {put_of("a")});
+  ASSERT_TRUE(predecessor.apply(next).ok());
+  EXPECT_TRUE(replay_.apply(next).ok());
+  EXPECT_EQ(replay_.at(), 11);
+  EXPECT_EQ(server_.revision, 11);
+  EXPECT_EQ(server_.transactions.size(), 1u);
+}
+
 TEST_F(ReplayTest, AnotherWriterIsNoticed) {
   server_.revision = 11;
   Outcome outcome = apply({put_of("a")});
@@ -76,7 +89,7 @@ TEST_F(ReplayTest, ARefusalNamesTheRevision) {
 }
 
 TEST_F(ReplayTest, LeasesAreGrantedWithTheSourcesTtlBeforeTheyAreNeeded) {
-  source_.leases = {7};
+  source_.leases_there = {7};
   EXPECT_TRUE(apply({put_of("a", 7), put_of("b", 8)}).ok());
   EXPECT_EQ(server_.leases, (std::set<LeaseId>{7, 8})) << "8 is gone there, its keys will be";
   server_.calls.clear();
@@ -104,9 +117,9 @@ TEST_F(ReplayTest, ARangeIsRemovedAsOneOnlyIfItHoldsNoMore) {
 }
 
 TEST_F(ReplayTest, LeasesAreKeptAliveAndRevokedWhenTheSourceHasThemNoMore) {
-  source_.leases = {7, 8};
+  source_.leases_there = {7, 8};
   server_.leases = {7, 9};
-  source_.revision = 20;
+  source_.at = 20;
   ASSERT_TRUE(leases_.begin().ok());
   ASSERT_TRUE(leases_.work(10).ok());
   EXPECT_EQ(server_.leases, (std::set<LeaseId>{7, 8, 9})) << "9: revision 20 is not replayed yet";

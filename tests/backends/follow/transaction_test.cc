@@ -75,6 +75,24 @@ TEST(Shape, ARunThatIsAllThereIsBecomesARange) {
                                            "remove a "}));
 }
 
+// A process was killed with a request on its way, and the next one found the destination as it was
+// before: both then made the revision.
+TEST(Shape, ARequestDoesNothingTheSecondTime) {
+  Shaped shaped;
+  const Transaction all = transaction_of(6, {{true, "a", "", 0}, put_of("b"), put_of("c")});
+  ASSERT_EQ(shape(all, {}, shaped), "");
+  ASSERT_EQ(shaped.request.compare.size(), 1u);
+  const model::Compare& guard = shaped.request.compare[0];
+  EXPECT_EQ(guard.key, "b") << "a removal leaves nothing to compare with";
+  EXPECT_EQ(guard.target, model::CompareTarget::kMod);
+  EXPECT_EQ(guard.result, model::CompareResult::kLess);
+  EXPECT_EQ(guard.number, 6);
+  Shaped removals;
+  const Transaction gone = transaction_of(7, {{true, "a", "", 0}});
+  ASSERT_EQ(shape(gone, {}, removals), "");
+  EXPECT_EQ(removals.request.compare[0].key, "a");
+}
+
 TEST(Shape, FewRemovalsAreNoRun) {
   Transaction all;
   for (size_t i = 0; i < 63; ++i) all.changes.push_back({true, numbered(i), "", 0});
