@@ -57,13 +57,31 @@ bool Outcome::transient() const {
 
 Outcome EtcdClient::call(const std::string& method, std::span<const std::string> requests,
                          const Take& take) {
-  if (channel_ == nullptr) {
-    std::string wrong = dial_(channel_);
-    if (!wrong.empty()) return {Outcome::Kind::kLost, 0, std::move(wrong)};
+  Outcome outcome = connect();
+  if (!outcome.ok()) return outcome;
+  outcome = channel_->call("/etcdserverpb." + method, requests, take);
+  if (outcome.kind == Outcome::Kind::kLost) {
+    std::lock_guard lock(mutex_);
+    channel_.reset();
   }
-  Outcome outcome = channel_->call("/etcdserverpb." + method, requests, take);
-  if (outcome.kind == Outcome::Kind::kLost) channel_.reset();
   return outcome;
+}
+
+Outcome EtcdClient::connect() {
+  if (channel_ != nullptr) return {};
+  std::unique_ptr<Channel> made;
+  std::string wrong = dial_(made);
+  std::lock_guard lock(mutex_);
+  if (wrong.empty() && shut_) wrong = "it is being closed";
+  if (!wrong.empty()) return {Outcome::Kind::kLost, 0, std::move(wrong)};
+  channel_ = std::move(made);
+  return {};
+}
+
+void EtcdClient::shut() {
+  std::lock_guard lock(mutex_);
+  shut_ = true;
+  if (channel_ != nullptr) channel_->shut();
 }
 
 Outcome EtcdClient::call(const std::string& method, const std::string& request) {

@@ -1,6 +1,8 @@
 // The calls of etcd's API that following takes.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,10 +30,13 @@ struct KeyValue {
   LeaseId lease = 0;
 };
 
-// One thread. Connects when it has to; a connection that was lost is made anew by the next call.
+// One thread, but for shut(). Connects when it has to; a connection that was lost is made anew by
+// the next call.
 class EtcdClient {
  public:
   explicit EtcdClient(Dial dial) : dial_(std::move(dial)) {}
+  // Any thread: ends a call under way, and lets all later ones fail.
+  void shut();
 
   // Linearizable.
   Outcome revision(Revision& out);
@@ -69,8 +74,12 @@ class EtcdClient {
   Outcome call(const std::string& method, const std::string& request);
   Outcome range(const model::RangeRequest& request, Revision& revision, int64_t& count);
 
+  Outcome connect();
+
   const Dial dial_;
-  std::unique_ptr<Channel> channel_;
+  std::mutex mutex_;                  // of what follows; only shut() looks from another thread
+  std::unique_ptr<Channel> channel_;  // null: none
+  bool shut_ = false;
 };
 
 }  // namespace keelson::follow

@@ -16,18 +16,23 @@ constexpr base::Duration kBetweenDuties = std::chrono::milliseconds(100);
 constexpr base::Duration kBetweenCompactions = std::chrono::minutes(5);
 // A lease that expires at the source moves its revision although all clients are gone.
 constexpr int kCutOverAttempts = 5;
+// A source that is written to now and then must not look as if it were not.
+constexpr base::Duration kAtRest = std::chrono::seconds(1);
 
 class Follower {
  public:
-  Follower(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+  Follower(const Options& options, Origin& from, Operator& person, const Seams& seams,
            Report& report)
       : options_(options),
         from_(from),
         person_(person),
-        clock_(clock),
+        clock_(seams.clock),
         report_(report),
         to_(options.to),
-        leases_(from_, to_, clock) {}
+        keeper_(options.to, seams.clock),
+        leases_(from_, to_, keeper_, seams.clock) {
+    keeper_.start(seams.threads);
+  }
 
   std::string run() {
     begin();
@@ -131,6 +136,7 @@ class Follower {
   void replay() {
     if (!good(replay_->apply(*transaction_), options_.to_name)) return;
     transaction_.reset();
+    if (equal_at_ != 0) moved_on();
   }
 
   void duties() {
@@ -147,7 +153,7 @@ class Follower {
   void obey() {
     switch (person_.order()) {
       case Order::kFollow:
-        goal_ = attempts_ = 0;
+        goal_ = attempts_ = equal_at_ = 0;
         return;
       case Order::kStop:
         return stop();
@@ -161,13 +167,17 @@ class Follower {
     if (replay_->at() >= goal_ && !transaction_) cut_over();
   }
 
+  // Equal, and then at rest, while leases and whatever comes go on being looked after.
   void cut_over() {
     const Revision at = replay_->at();
-    Revision now = 0;
-    if (!good(leases_.look(at), "leases") || !compare(at) ||
-        !good(from_.revision(now), options_.from_name)) {
-      return;
+    if (equal_at_ != at) {
+      if (!good(leases_.look(at), "leases") || !compare(at)) return;
+      equal_at_ = at;
+      equal_since_ = clock_.now();
     }
+    if (clock_.now() - equal_since_ < kAtRest) return;
+    Revision now = 0;
+    if (!good(leases_.look(at), "leases") || !good(from_.revision(now), options_.from_name)) return;
     if (now == at) {
       report_.revision = at;
       report_.compacted = hash_.compacted;
@@ -176,9 +186,14 @@ class Follower {
       return end("");
     }
     goal_ = now;
+  }
+
+  // The source went on behind the revision at which both were equal.
+  void moved_on() {
+    equal_at_ = 0;
     if (++attempts_ < kCutOverAttempts) return;
-    person_.not_yet(options_.from_name + " is still written to: revision " + std::to_string(now) +
-                    "; stop its clients first");
+    person_.not_yet(options_.from_name + " is still written to: revision " +
+                    std::to_string(replay_->at()) + "; stop its clients first");
     goal_ = attempts_ = 0;
   }
 
@@ -188,13 +203,16 @@ class Follower {
   const base::Clock& clock_;
   Report& report_;
   EtcdClient to_;
+  Keeper keeper_;
   Leases leases_;
   std::optional<Replay> replay_;  // once the destination is known to hold a past of the source
   bool following_ = false;
   std::optional<Transaction> transaction_;  // the next one
   base::MonotonicTime next_duties_, next_compaction_;
   Revision goal_ = 0;  // where the source stood when the order to cut over was seen
-  int attempts_ = 0;
+  Revision equal_at_ = 0;
+  base::MonotonicTime equal_since_;
+  Revision attempts_ = 0;
   Hash hash_;  // the destination's, when it was last compared
   bool ended_ = false;
   std::string wrong_, trouble_;
@@ -202,9 +220,9 @@ class Follower {
 
 }  // namespace
 
-std::string follow(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+std::string follow(const Options& options, Origin& from, Operator& person, const Seams& seams,
                    Report& out) {
-  return Follower(options, from, person, clock, out).run();
+  return Follower(options, from, person, seams, out).run();
 }
 
 }  // namespace keelson::follow

@@ -12,6 +12,7 @@
 
 #include "api/base/clock.h"
 #include "api/base/ids.h"
+#include "api/base/threads.h"
 #include "backends/follow/origin.h"
 #include "backends/follow/server.h"
 
@@ -48,6 +49,11 @@ struct Options {
   std::string from_name, to_name;  // in sentences
 };
 
+struct Seams {
+  const base::Clock& clock;
+  base::Threads& threads;
+};
+
 struct Report {
   Revision revision = 0, compacted = 0;
   uint32_t hash_kv = 0;
@@ -55,10 +61,11 @@ struct Report {
   Revision began = 0;  // where the destination stood
 };
 
-// "" when both are equal and the source was at rest while that was looked at; else a sentence. The
+// "" when both are equal and the source was at rest for a second; else a sentence. The
 // destination holds the source's revisions up to some, and the same call goes on from there.
-// Unreachable servers are waited for, the source at the start excepted. One thread.
-std::string follow(const Options& options, Origin& from, Operator& person, const base::Clock& clock,
+// Unreachable servers are waited for, the source at the start excepted. One thread;
+// another one keeps leases alive.
+std::string follow(const Options& options, Origin& from, Operator& person, const Seams& seams,
                    Report& out);
 
 }  // namespace keelson::follow

@@ -4,10 +4,9 @@
 // replayed, so that the revoking makes no revision.
 #pragma once
 
-#include <map>
-
 #include "api/base/clock.h"
 #include "backends/follow/etcd_client.h"
+#include "backends/follow/keeper.h"
 #include "backends/follow/origin.h"
 #include "backends/follow/transaction.h"
 
@@ -16,41 +15,33 @@ namespace keelson::follow {
 // One thread.
 class Leases {
  public:
-  Leases(Origin& from, EtcdClient& to, const base::Clock& clock)
-      : from_(from), to_(to), clock_(clock) {}
+  Leases(Origin& from, EtcdClient& to, Keeper& keeper, const base::Clock& clock)
+      : from_(from), to_(to), keeper_(keeper), clock_(clock) {}
 
   // Renews what the destination has.
   Outcome begin();
   // Grants those that a transaction needs.
   Outcome provide(const Transaction& transaction);
-  // Forgets that the destination has them: it said that it has not.
+  // The destination said that it has them not.
   void forget(const Transaction& transaction);
-  // What is due: renewals, and now and then a look at the source. `replayed` is the destination's
-  // revision.
+  // Now and then a look at the source. `replayed` is the destination's revision.
   Outcome work(Revision replayed);
   // The look at once. All that the source has are at the destination afterwards, and what it no
   // longer has is gone there, if `replayed` is a revision that the source has just had.
   Outcome look(Revision replayed);
 
-  size_t size() const { return known_.size(); }
+  size_t size() const { return keeper_.all().size(); }
   // The source's revision at the last look.
   Revision source_revision() const { return source_revision_; }
 
  private:
-  Outcome renew();
   Outcome grant(LeaseId id);
   Outcome revoke_if_empty(LeaseId id);
-  void keep(LeaseId id, int64_t ttl);
-
-  struct Kept {
-    base::Duration every{0};
-    base::MonotonicTime next;
-  };
 
   Origin& from_;
   EtcdClient& to_;
+  Keeper& keeper_;  // of all that the destination has
   const base::Clock& clock_;
-  std::map<LeaseId, Kept> known_;  // that the destination has
   base::MonotonicTime next_look_;
   Revision source_revision_ = 0;
 };

@@ -27,6 +27,9 @@ func (d *Daemon) Pid() int { return d.process.command.Process.Pid }
 // Exited is closed once it has ended.
 func (d *Daemon) Exited() <-chan struct{} { return d.process.done }
 
+// Ending tells how it ended, once it has.
+func (d *Daemon) Ending() string { return d.process.command.ProcessState.String() }
+
 // Stop asks it to end; after `limit` it is killed, which is an error.
 func (d *Daemon) Stop(limit time.Duration) error {
 	d.process.signal(syscall.SIGTERM)

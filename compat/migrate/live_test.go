@@ -71,7 +71,7 @@ func (l *live) await(text string) {
 			l.t.Fatalf("it never said %q: %s", text, l.said())
 		case <-l.daemon.Exited():
 			if !strings.Contains(l.said(), text) {
-				l.t.Fatalf("it ended without saying %q: %s", text, l.said())
+				l.t.Fatalf("it ended (%s) without saying %q: %s", l.daemon.Ending(), text, l.said())
 			}
 		}
 	}

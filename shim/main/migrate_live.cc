@@ -141,7 +141,7 @@ int migrate_live(const MigrateFlags& flags) {
   migrate::KineOrigin kine(source, parts, [&](base::Duration time) { person.rest(time); });
   follow::Origin* origin = &etcd;
   if (source.kind != migrate::Kind::kEtcd) origin = &kine;
-  wrong = follow::follow(options, *origin, person, parts.clock, report);
+  wrong = follow::follow(options, *origin, person, {parts.clock, parts.threads}, report);
   person.end();
   if (!wrong.empty()) return fail(wrong, 1);
   if (kine.filled() > 0) {

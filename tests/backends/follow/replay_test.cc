@@ -19,7 +19,8 @@ class ReplayTest : public testing::Test {
   FakeServer server_;
   tests::ManualClock clock_;
   EtcdClient to_{server_.dial()};
-  Leases leases_{source_, to_, clock_};
+  Keeper keeper_{server_.dial(), clock_};
+  Leases leases_{source_, to_, keeper_, clock_};
   Replay replay_{to_, leases_, 10};
 };
 
@@ -53,7 +54,7 @@ TEST_F(ReplayTest, WhatHappenedBeforeItsAnswerWasLostIsNotSentAgain) {
 
 // A process was killed with a request on its way; the next one looked before it arrived.
 TEST_F(ReplayTest, WhatAPredecessorSentIsNotMadeTwice) {
-  Leases other_leases(source_, to_, clock_);
+  Leases other_leases(source_, to_, keeper_, clock_);
   Replay predecessor(to_, other_leases, 10);
   const Transaction next = transaction_of(11, {put_of("a")});
   ASSERT_TRUE(predecessor.apply(next).ok());
@@ -126,11 +127,15 @@ TEST_F(ReplayTest, LeasesAreKeptAliveAndRevokedWhenTheSourceHasThemNoMore) {
   server_.calls.clear();
   clock_.advance(std::chrono::seconds(1));
   ASSERT_TRUE(leases_.work(10).ok());
+  ASSERT_TRUE(keeper_.round().ok());
   EXPECT_TRUE(server_.calls.empty()) << "nothing is due";
   clock_.advance(std::chrono::seconds(10));
+  server_.leases.erase(8);
+  ASSERT_TRUE(keeper_.round().ok());
+  EXPECT_EQ(server_.calls, (std::vector<std::string>{"LeaseKeepAlive"}));
+  EXPECT_EQ(keeper_.all(), (std::vector<LeaseId>{7, 9})) << "the destination has 8 no more";
   ASSERT_TRUE(leases_.work(20).ok());
-  EXPECT_EQ(server_.leases, (std::set<LeaseId>{7, 8}));
-  EXPECT_EQ(server_.calls.front(), "LeaseKeepAlive");
+  EXPECT_EQ(server_.leases, (std::set<LeaseId>{7, 8})) << "granted again; 9 is gone at the source";
   EXPECT_EQ(leases_.source_revision(), 20);
 }
 
