@@ -77,7 +77,14 @@ class Step {
 
   SqlError write_all() {
     SqlError error = add_key_rows();
-    if (error.ok() && finished() != before_.finished_compact) error = remove_key_rows();
+    const Compactions now = compactions();
+    // In the middle of a compaction rows of it are gone from the state already, whole keys perhaps
+    // of which the tables have the beginning only; what is below its revision is compared until its
+    // end.
+    const bool removing = now.scheduled > now.finished;
+    if (error.ok() && (removing || now.finished != before_.finished_compact)) {
+      error = remove_key_rows(std::max(now.scheduled, now.finished));
+    }
     for (int i = 0; error.ok() && i < backends::kBucketCount; ++i) {
       const auto bucket = static_cast<Bucket>(i);
       if (bucket != Bucket::kKey) error = compare_bucket(bucket);
@@ -88,10 +95,14 @@ class Step {
   }
 
   // Of the state: what its meta rows say.
-  Revision finished() const {
-    Revision out = -1;
+  struct Compactions {
+    Revision scheduled = -1, finished = -1;
+  };
+  Compactions compactions() const {
+    Compactions out;
     input_.source.rows(Bucket::kMeta, [&](std::string_view key, std::string_view value) {
-      if (key == "finishedCompactRev") out = revision_of(value).main;
+      if (key == "scheduledCompactRev") out.scheduled = revision_of(value).main;
+      if (key == "finishedCompactRev") out.finished = revision_of(value).main;
       return true;
     });
     return out;
@@ -121,16 +132,16 @@ class Step {
     return error;
   }
 
-  // Both sides ascend: what the tables have below the compaction and the state does not is removed.
-  SqlError remove_key_rows() {
-    std::vector<RowRevision> kept = kept_rows();
+  // Both sides ascend: what the tables have up to `compacted` and the state does not is removed.
+  SqlError remove_key_rows(Revision compacted) {
+    std::vector<RowRevision> kept = kept_rows(compacted);
     std::vector<RowRevision> gone;
     auto keep = kept.begin();
     RowRevision last{-1, -1};
     SqlError error;
     for (bool more = true; more && error.ok();) {
       more = false;
-      const std::array<Param, 3> range = {last.main, last.sub, finished()};
+      const std::array<Param, 3> range = {last.main, last.sub, compacted};
       error = session_.execute(sql(statements::kRevisions), range, [&](const Row& row) {
         more = true;
         last = {row.integer(0), row.integer(1)};
@@ -144,9 +155,8 @@ class Step {
     return error;
   }
 
-  std::vector<RowRevision> kept_rows() const {
+  std::vector<RowRevision> kept_rows(Revision compacted) const {
     std::vector<RowRevision> kept;
-    const Revision compacted = finished();
     input_.source.rows(Bucket::kKey, [&](std::string_view key, std::string_view) {
       RowRevision revision = revision_of(key);
       if (revision.main > compacted) return false;
@@ -198,7 +208,7 @@ class Step {
                                      static_cast<int64_t>(end_.next_index),
                                      Bytes{end_.hash},
                                      input_.source.revision(),
-                                     finished()};
+                                     compactions().finished};
     return session_.execute(sql(statements::kMoveCheckpoint), to,
                             [&](const Row&) { moved = true; });
   }

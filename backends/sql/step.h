@@ -23,7 +23,7 @@ struct StepInput {
   const Position& seen;
 };
 
-// Writes what differs: the key rows behind the last step; after a finished compaction the removal
+// Writes what differs: the key rows behind the last step; while and after a compaction the removal
 // of those that the state no longer has; rows of the other buckets, which are few, by comparing
 // them.
 SqlError move_checkpoint(const Database& database, Session& session, const StepInput& input,
