@@ -97,20 +97,30 @@ std::string NativeLog::open_directory() {
   KEELSON_LOG(parts_.logger, kInfo,
               fresh ? "Initialize and start etcd server" : "server has already been initialized",
               {"data-dir", options_.data_dir}, {"dir-type", fresh ? "empty" : "member"});
-  return fresh ? bootstrap() : "";
+  if (fresh) {
+    if (std::string wrong = bootstrap(); !wrong.empty()) return wrong;
+  }
+  // Names that are there need not be durable: a process may have been killed before it synced them.
+  IoError error;
+  for (const std::string& dir : {snap_dir(), member_dir(), options_.data_dir}) {
+    if (error.ok()) error = parts_.files.sync_dir(dir);
+  }
+  return error.text();
 }
 
-// Like mkdir -p; the name of each new folder is durable in the one above.
+// Like mkdir -p; the name of each folder is durable in the one above.
 std::string NativeLog::make_dirs() {
   const std::string deepest = snap_dir();
   for (size_t at = deepest.find('/', 1); at != std::string::npos; at = deepest.find('/', at + 1)) {
     const std::string dir = deepest.substr(0, at);
-    if (dir.back() == '/' || parts_.files.exists(dir)) continue;
-    IoError error = parts_.files.make_dir(dir, 0700);
+    if (dir.back() == '/') continue;
+    const bool there = parts_.files.exists(dir);
+    IoError error = there ? IoError{} : parts_.files.make_dir(dir, 0700);
     const size_t slash = dir.rfind('/');
     const std::string above = slash == std::string::npos ? "." : dir.substr(0, slash);
     if (error.ok()) error = parts_.files.sync_dir(above.empty() ? "/" : above);
-    if (!error.ok()) return error.text();
+    // Folders above the data may be closed to this user; then somebody else made what is in them.
+    if (!error.ok() && !(there && error.code == EACCES)) return error.text();
   }
   return parts_.files.make_dir(deepest, 0700).text();
 }
@@ -124,11 +134,7 @@ std::string NativeLog::bootstrap() {
   metadata.cluster = bootstrap_cluster_id(metadata.member, parts_.digests);
   metadata.ours = true;
   wal::WalOptions options = wal_options(options_, wal_dir());
-  IoError error = wal::Wal::create(parts_.files, options, encode(metadata));
-  for (const std::string& dir : {snap_dir(), member_dir(), options_.data_dir}) {
-    if (error.ok()) error = parts_.files.sync_dir(dir);
-  }
-  return error.text();
+  return wal::Wal::create(parts_.files, options, encode(metadata)).text();
 }
 
 std::string NativeLog::lock_segments(std::vector<wal::HeldSegment>& held) {

@@ -96,6 +96,44 @@ TEST(Crash, NothingAcknowledgedIsLost) {
   EXPECT_GT(installs, 50);
 }
 
+// The first start was killed between giving the log's folder its name and syncing that name; the next
+// one found the folder, and a power loss took it away with what had been acknowledged in it.
+TEST(Crash, AStartThatWasKilledLeavesNoNameUnsynced) {
+  bool whole = false;
+  for (uint64_t operation = 1; !whole; ++operation) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      SCOPED_TRACE("operation " + std::to_string(operation) + ", seed " + std::to_string(seed));
+      SimDisk disk(seed);
+      {
+        Life first(disk);
+        disk.die_after(operation);
+        whole = first.start().empty() && !disk.dead();
+        first.log().stop();
+      }
+      disk.kill();
+      History promised;
+      {
+        Life second(disk);
+        ASSERT_EQ(second.start(), "");
+        second.propose({{1, "a"}, {2, "b"}});
+        second.listener.settle();
+        second.log().stop();
+        promised = second.listener.history();
+      }
+      ASSERT_GE(promised.size(), 2u);
+      disk.crash();
+      Life third(disk);
+      ASSERT_EQ(third.start(), "");
+      third.listener.settle();
+      const History now = third.listener.history();
+      for (const auto& [index, kept] : promised) {
+        auto found = now.find(index);
+        ASSERT_TRUE(found != now.end() && found->second == kept) << "entry " << index;
+      }
+    }
+  }
+}
+
 TEST(Crash, AcknowledgingBeforeTheSyncIsCaught) {
   bool caught = false;
   for (uint64_t seed = 0; seed < 50 && !caught; ++seed) {
