@@ -14,6 +14,8 @@ constexpr int kResourceExhausted = 8;
 constexpr int kOutOfRange = 11;
 constexpr int kUnavailable = 14;
 
+constexpr base::Duration kPatience = std::chrono::minutes(5);  // HashKV reads the whole store
+
 // ResponseHeader: revision 3.
 Revision header_revision(std::string_view header) {
   Revision out = 0;
@@ -70,7 +72,7 @@ Outcome EtcdClient::call(const std::string& method, std::span<const std::string>
 Outcome EtcdClient::connect() {
   if (channel_ != nullptr) return {};
   std::unique_ptr<Channel> made;
-  std::string wrong = dial_(made);
+  std::string wrong = dial_(kPatience, made);
   std::lock_guard lock(mutex_);
   if (wrong.empty() && shut_) wrong = "it is being closed";
   if (!wrong.empty()) return {Outcome::Kind::kLost, 0, std::move(wrong)};

@@ -14,10 +14,10 @@ constexpr base::Duration kBetweenAttempts = std::chrono::milliseconds(200);
 constexpr base::Duration kBetweenOrders = std::chrono::milliseconds(100);
 constexpr base::Duration kBetweenDuties = std::chrono::milliseconds(100);
 constexpr base::Duration kBetweenCompactions = std::chrono::minutes(5);
-// A lease that expires at the source moves its revision although all clients are gone.
-constexpr int kCutOverAttempts = 5;
-// A source that is written to now and then must not look as if it were not.
+// A source that is written to now and then must not look as if it were not, and leases that expire
+// there move its revision although all clients are gone.
 constexpr base::Duration kAtRest = std::chrono::seconds(1);
+constexpr base::Duration kRestWithin = std::chrono::seconds(5);
 
 class Follower {
  public:
@@ -136,7 +136,7 @@ class Follower {
   void replay() {
     if (!good(replay_->apply(*transaction_), options_.to_name)) return;
     transaction_.reset();
-    if (equal_at_ != 0) moved_on();
+    moved_on();
   }
 
   void duties() {
@@ -153,48 +153,48 @@ class Follower {
   void obey() {
     switch (person_.order()) {
       case Order::kFollow:
-        goal_ = attempts_ = equal_at_ = 0;
+        goal_ = 0;
         return;
       case Order::kStop:
         return stop();
       case Order::kCutOver:
         break;
     }
-    if (goal_ == 0 && !good(from_.revision(goal_), options_.from_name)) {
-      goal_ = 0;
+    if (goal_ == 0) {
+      if (!good(from_.revision(goal_), options_.from_name)) goal_ = 0;
+      last_replay_ = goal_reached_ = clock_.now();
       return;
     }
     if (replay_->at() >= goal_ && !transaction_) cut_over();
   }
 
-  // Equal, and then at rest, while leases and whatever comes go on being looked after.
+  // At rest first, so that a comparison is not made for every revision of a busy source; leases and
+  // whatever comes go on being looked after meanwhile.
   void cut_over() {
+    const base::MonotonicTime now = clock_.now();
+    if (now - last_replay_ < kAtRest) return;
     const Revision at = replay_->at();
-    if (equal_at_ != at) {
-      if (!good(leases_.look(at), "leases") || !compare(at)) return;
-      equal_at_ = at;
-      equal_since_ = clock_.now();
+    Revision source = 0;
+    if (!good(leases_.look(at), "leases") || !compare(at) ||
+        !good(from_.revision(source), options_.from_name)) {
+      return;
     }
-    if (clock_.now() - equal_since_ < kAtRest) return;
-    Revision now = 0;
-    if (!good(leases_.look(at), "leases") || !good(from_.revision(now), options_.from_name)) return;
-    if (now == at) {
-      report_.revision = at;
-      report_.compacted = hash_.compacted;
-      report_.hash_kv = hash_.hash;
-      report_.leases = leases_.size();
-      return end("");
-    }
-    goal_ = now;
+    if (source != at) return;  // it comes
+    report_.revision = at;
+    report_.compacted = hash_.compacted;
+    report_.hash_kv = hash_.hash;
+    report_.leases = leases_.size();
+    end("");
   }
 
-  // The source went on behind the revision at which both were equal.
+  // The source went on behind the revision at which it was to be left.
   void moved_on() {
-    equal_at_ = 0;
-    if (++attempts_ < kCutOverAttempts) return;
+    last_replay_ = clock_.now();
+    if (goal_ == 0 || replay_->at() <= goal_) goal_reached_ = last_replay_;
+    if (goal_ == 0 || last_replay_ - goal_reached_ < kRestWithin) return;
     person_.not_yet(options_.from_name + " is still written to: revision " +
                     std::to_string(replay_->at()) + "; stop its clients first");
-    goal_ = attempts_ = 0;
+    goal_ = 0;
   }
 
   const Options& options_;
@@ -210,9 +210,7 @@ class Follower {
   std::optional<Transaction> transaction_;  // the next one
   base::MonotonicTime next_duties_, next_compaction_;
   Revision goal_ = 0;  // where the source stood when the order to cut over was seen
-  Revision equal_at_ = 0;
-  base::MonotonicTime equal_since_;
-  Revision attempts_ = 0;
+  base::MonotonicTime last_replay_, goal_reached_;
   Hash hash_;  // the destination's, when it was last compared
   bool ended_ = false;
   std::string wrong_, trouble_;

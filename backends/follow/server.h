@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "api/base/clock.h"
+
 namespace keelson::follow {
 
 // How a call ended.
@@ -41,7 +43,7 @@ class Channel {
   virtual void shut() = 0;
 };
 
-// "" or why there is no connection.
-using Dial = std::function<std::string(std::unique_ptr<Channel>& out)>;
+// A server that says nothing for `patience` is taken for dead. "" or why there is no connection.
+using Dial = std::function<std::string(base::Duration patience, std::unique_ptr<Channel>& out)>;
 
 }  // namespace keelson::follow

@@ -9,6 +9,7 @@ namespace keelson::follow {
 namespace {
 
 constexpr size_t kHeldBytes = size_t{32} << 20;
+constexpr base::Duration kPatience = std::chrono::hours(1);  // of a store that nobody writes to
 
 }  // namespace
 
@@ -76,7 +77,7 @@ void Tail::watch() {
   std::unique_ptr<Channel> made;
   Outcome outcome;
   bool compacted = false;
-  outcome.text = dial_(made);
+  outcome.text = dial_(kPatience, made);
   if (made != nullptr) {
     Channel& channel = *made;
     std::unique_lock lock(mutex_);

@@ -134,9 +134,7 @@ func liveFromKine(t *testing.T, database string, seed uint64) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(2 * time.Second) // the passing keys are removed
-	l.signal(syscall.SIGUSR1)
-	said, good := l.ended()
+	said, good := l.cutOver()
 	if !good {
 		t.Fatal(said)
 	}

@@ -95,6 +95,21 @@ func (l *live) ended() (string, bool) {
 	return l.said(), strings.Contains(l.said(), ": equal; ")
 }
 
+// cutOver asks until it has ended: while short leases expire the source is not at rest.
+func (l *live) cutOver() (string, bool) {
+	l.t.Helper()
+	for end := time.After(limit); ; {
+		_ = syscall.Kill(l.daemon.Pid(), syscall.SIGUSR1)
+		select {
+		case <-l.daemon.Exited():
+			return l.ended()
+		case <-time.After(200 * time.Millisecond):
+		case <-end:
+			l.t.Fatalf("it does not cut over: %s", l.said())
+		}
+	}
+}
+
 // seeded makes a destination from a running source by what the operator would call, not yet started.
 func seeded(t *testing.T, from *harness.Server, kind harness.Kind) *harness.Server {
 	t.Helper()
@@ -291,9 +306,7 @@ func liveBetween(t *testing.T, fromKind, toKind harness.Kind, seed uint64) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(2 * time.Second) // the short leases expire
-	l.signal(syscall.SIGUSR1)
-	if said, good := l.ended(); !good {
+	if said, good := l.cutOver(); !good {
 		t.Fatal(said)
 	}
 	compareLive(t, from, to, source, destination)

@@ -18,9 +18,6 @@ namespace keelson::main {
 
 namespace {
 
-// HashKV of a large store takes its time; a watch on which nothing happens is made anew.
-constexpr base::Duration kPatience = std::chrono::minutes(1);
-
 class GrpcChannel final : public follow::Channel {
  public:
   explicit GrpcChannel(std::unique_ptr<transport::ClientConnection> connection)
@@ -40,9 +37,9 @@ class GrpcChannel final : public follow::Channel {
 };
 
 follow::Dial dial_to(const transport::ClientTarget& target) {
-  return [target](std::unique_ptr<follow::Channel>& out) {
+  return [target](base::Duration patience, std::unique_ptr<follow::Channel>& out) {
     std::unique_ptr<transport::ClientConnection> connection;
-    std::string wrong = transport::ClientConnection::open(target, kPatience, connection);
+    std::string wrong = transport::ClientConnection::open(target, patience, connection);
     if (wrong.empty()) out = std::make_unique<GrpcChannel>(std::move(connection));
     return wrong;
   };
@@ -92,12 +89,18 @@ class Person final : public follow::Operator {
     while (!ending_) {
       const int signal = signals_.wait();
       if (signal == 0) continue;
-      {
-        std::lock_guard lock(mutex_);
-        order_ = os::Signals::is_user(signal) ? follow::Order::kCutOver : follow::Order::kStop;
-      }
-      wake_.notify_all();
+      obey(os::Signals::is_user(signal) ? follow::Order::kCutOver : follow::Order::kStop, signal);
     }
+  }
+
+  void obey(follow::Order order, int signal) {
+    std::lock_guard lock(mutex_);
+    // A server that does not answer may keep us from stopping; whoever asks twice means it.
+    if (order_ == follow::Order::kStop && order == follow::Order::kStop) {
+      os::Signals::die_by(signal);
+    }
+    order_ = order;
+    wake_.notify_all();
   }
 
   os::Signals signals_{true};

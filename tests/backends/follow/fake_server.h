@@ -34,7 +34,7 @@ class FakeServer {
   Outcome refusal;                 // of the next transaction, unless it is ok
 
   Dial dial() {
-    return [this](std::unique_ptr<Channel>& out) {
+    return [this](base::Duration, std::unique_ptr<Channel>& out) {
       out = std::make_unique<Connection>(*this);
       return std::string();
     };
