@@ -96,8 +96,8 @@ TEST(Crash, NothingAcknowledgedIsLost) {
   EXPECT_GT(installs, 50);
 }
 
-// The first start was killed between giving the log's folder its name and syncing that name; the next
-// one found the folder, and a power loss took it away with what had been acknowledged in it.
+// The first start was killed between giving the log's folder its name and syncing that name; the
+// next one found the folder, and a power loss took it away with what had been acknowledged in it.
 TEST(Crash, AStartThatWasKilledLeavesNoNameUnsynced) {
   bool whole = false;
   for (uint64_t operation = 1; !whole; ++operation) {
