@@ -14,8 +14,6 @@ constexpr int kResourceExhausted = 8;
 constexpr int kOutOfRange = 11;
 constexpr int kUnavailable = 14;
 
-constexpr base::Duration kPatience = std::chrono::minutes(5);  // HashKV reads the whole store
-
 // ResponseHeader: revision 3.
 Revision header_revision(std::string_view header) {
   Revision out = 0;
@@ -24,19 +22,6 @@ Revision header_revision(std::string_view header) {
     if (reader.field() == 3) out = reader.integer();
   }
   return out;
-}
-
-// mvccpb.KeyValue: key 1, create_revision 2, mod_revision 3, value 5, lease 6.
-bool read_pair(std::string_view bytes, KeyValue& out) {
-  wire::Reader reader(bytes);
-  while (reader.next()) {
-    if (reader.field() == 1) out.key = reader.bytes();
-    if (reader.field() == 2) out.create = reader.integer();
-    if (reader.field() == 3) out.mod = reader.integer();
-    if (reader.field() == 5) out.value = reader.bytes();
-    if (reader.field() == 6) out.lease = reader.integer();
-  }
-  return reader.ok();
 }
 
 std::string numbered(LeaseId id, uint32_t field = 1) {
@@ -72,7 +57,7 @@ Outcome EtcdClient::call(const std::string& method, std::span<const std::string>
 Outcome EtcdClient::connect() {
   if (channel_ != nullptr) return {};
   std::unique_ptr<Channel> made;
-  std::string wrong = dial_(kPatience, made);
+  std::string wrong = dial_(patience_, made);
   std::lock_guard lock(mutex_);
   if (wrong.empty() && shut_) wrong = "it is being closed";
   if (!wrong.empty()) return {Outcome::Kind::kLost, 0, std::move(wrong)};
@@ -86,29 +71,39 @@ void EtcdClient::shut() {
   if (channel_ != nullptr) channel_->shut();
 }
 
-Outcome EtcdClient::call(const std::string& method, const std::string& request) {
-  return call(method, request, [](std::string_view) { return true; });
+Outcome EtcdClient::ask(const std::string& method, const std::string& request,
+                        const FieldFn& read) {
+  return call(method, {&request, 1}, [&](std::string_view message) {
+    wire::Reader field(message);
+    while (field.next()) read(field);
+    return field.ok();
+  });
+}
+
+Outcome EtcdClient::watch(const std::string& request, const Take& take) {
+  return call("Watch/Watch", {&request, 1}, take);
 }
 
 Outcome EtcdClient::range(const model::RangeRequest& request, Revision& revision, int64_t& count) {
   std::string out;
   model::encode(request, out);
-  return call("KV/Range", out, [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 1) revision = header_revision(reader.bytes());
-      if (reader.field() == 4) count = reader.integer();
-    }
-    return reader.ok();
+  return ask("KV/Range", out, [&](wire::Reader& field) {
+    if (field.field() == 1) revision = header_revision(field.bytes());
+    if (field.field() == 4) count = field.integer();
   });
 }
 
-Outcome EtcdClient::revision(Revision& out) {
+Outcome EtcdClient::look(Revision at, Revision& now) {
   model::RangeRequest request;
   request.key = std::string_view("\0", 1);
   request.count_only = true;
+  request.revision = at;
   int64_t count = 0;
-  return range(request, out, count);
+  return range(request, now, count);
+}
+
+Outcome EtcdClient::revision(Revision& out) {
+  return look(0, out);
 }
 
 Outcome EtcdClient::barrier() {
@@ -119,13 +114,8 @@ Outcome EtcdClient::barrier() {
 }
 
 Outcome EtcdClient::readable(Revision at, bool& out) {
-  model::RangeRequest request;
-  request.key = std::string_view("\0", 1);
-  request.count_only = true;
-  request.revision = at;
-  Revision revision = 0;
-  int64_t count = 0;
-  Outcome outcome = range(request, revision, count);
+  Revision now = 0;
+  Outcome outcome = look(at, now);
   out = outcome.ok();
   if (outcome.kind == Outcome::Kind::kRefused && outcome.code == kOutOfRange) return {};
   return outcome;
@@ -151,60 +141,44 @@ Outcome EtcdClient::page(std::string_view first, Revision at, int64_t limit,
   request.limit = limit;
   std::string bytes;
   model::encode(request, bytes);
-  return call("KV/Range", bytes, [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 2 && !read_pair(reader.bytes(), out.emplace_back())) return false;
-    }
-    return reader.ok();
+  return ask("KV/Range", bytes, [&](wire::Reader& field) {
+    if (field.field() == 2 && !read_pair(field.bytes(), out.emplace_back())) field.fail();
   });
 }
 
 Outcome EtcdClient::hash(Revision at, Hash& out) {
   out = {};
   // HashKVResponse: hash 2, compact_revision 3.
-  return call("Maintenance/HashKV", numbered(at), [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 2) out.hash = static_cast<uint32_t>(reader.uint());
-      if (reader.field() == 3) out.compacted = std::max<Revision>(0, reader.integer());
-    }
-    return reader.ok();
+  return ask("Maintenance/HashKV", numbered(at), [&](wire::Reader& field) {
+    if (field.field() == 2) out.hash = static_cast<uint32_t>(field.uint());
+    if (field.field() == 3) out.compacted = std::max<Revision>(0, field.integer());
   });
 }
 
 Outcome EtcdClient::transact(const model::TxnRequest& request, Revision& out) {
   std::string bytes;
   model::encode(request, bytes);
-  return call("KV/Txn", bytes, [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 1) out = header_revision(reader.bytes());
-    }
-    return reader.ok();
+  return ask("KV/Txn", bytes, [&](wire::Reader& field) {
+    if (field.field() == 1) out = header_revision(field.bytes());
   });
 }
 
 Outcome EtcdClient::compact(Revision at) {
   std::string bytes;
   model::encode(model::CompactionRequest{at, true}, bytes);
-  Outcome outcome = call("KV/Compact", bytes);
+  Outcome outcome = ask("KV/Compact", bytes);
   return says(outcome, "has been compacted") ? Outcome{} : outcome;
 }
 
 Outcome EtcdClient::leases(std::vector<LeaseId>& out, Revision& at) {
   out.clear();
-  return call("Lease/LeaseLeases", std::string(), [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 1) at = header_revision(reader.bytes());
-      if (reader.field() != 2) continue;
-      wire::Reader status(reader.bytes());
-      while (status.next()) {
-        if (status.field() == 1) out.push_back(status.integer());
-      }
+  return ask("Lease/LeaseLeases", std::string(), [&](wire::Reader& field) {
+    if (field.field() == 1) at = header_revision(field.bytes());
+    if (field.field() != 2) return;
+    wire::Reader status(field.bytes());
+    while (status.next()) {
+      if (status.field() == 1) out.push_back(status.integer());
     }
-    return reader.ok();
   });
 }
 
@@ -213,26 +187,22 @@ Outcome EtcdClient::lease(LeaseId id, bool with_keys, LeaseState& out) {
   wire::append_bool(request, 2, with_keys);
   out = {true, 0, false};
   // LeaseTimeToLiveResponse: TTL 3, -1 of one that is not there, grantedTTL 4, keys 5.
-  return call("Lease/LeaseTimeToLive", request, [&](std::string_view message) {
-    wire::Reader reader(message);
-    while (reader.next()) {
-      if (reader.field() == 3 && reader.integer() < 0) out.there = false;
-      if (reader.field() == 4) out.granted_ttl = reader.integer();
-      if (reader.field() == 5) out.has_keys = true;
-    }
-    return reader.ok();
+  return ask("Lease/LeaseTimeToLive", request, [&](wire::Reader& field) {
+    if (field.field() == 3 && field.integer() < 0) out.there = false;
+    if (field.field() == 4) out.granted_ttl = field.integer();
+    if (field.field() == 5) out.has_keys = true;
   });
 }
 
 Outcome EtcdClient::grant(LeaseId id, int64_t ttl) {
   std::string bytes;
   model::encode(model::LeaseGrantRequest{ttl, id}, bytes);
-  Outcome outcome = call("Lease/LeaseGrant", bytes);
+  Outcome outcome = ask("Lease/LeaseGrant", bytes);
   return says(outcome, "lease already exists") ? Outcome{} : outcome;
 }
 
 Outcome EtcdClient::revoke(LeaseId id) {
-  Outcome outcome = call("Lease/LeaseRevoke", numbered(id));
+  Outcome outcome = ask("Lease/LeaseRevoke", numbered(id));
   return says(outcome, "requested lease not found") ? Outcome{} : outcome;
 }
 

@@ -1,6 +1,7 @@
 // The calls of etcd's API that following takes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -8,7 +9,9 @@
 #include <vector>
 
 #include "api/base/ids.h"
+#include "api/base/wire.h"
 #include "api/model/requests.h"
+#include "backends/follow/key_value.h"
 #include "backends/follow/server.h"
 
 namespace keelson::follow {
@@ -24,17 +27,14 @@ struct LeaseState {
   bool has_keys = false;    // when asked for
 };
 
-struct KeyValue {
-  std::string key, value;
-  Revision create = 0, mod = 0;
-  LeaseId lease = 0;
-};
-
 // One thread, but for shut(). Connects when it has to; a connection that was lost is made anew by
 // the next call.
 class EtcdClient {
  public:
-  explicit EtcdClient(Dial dial) : dial_(std::move(dial)) {}
+  // HashKV reads the whole store before it answers.
+  static constexpr base::Duration kPatience = std::chrono::minutes(5);
+  explicit EtcdClient(Dial dial, base::Duration patience = kPatience)
+      : dial_(std::move(dial)), patience_(patience) {}
   // Any thread: ends a call under way, and lets all later ones fail.
   void shut();
 
@@ -56,6 +56,10 @@ class EtcdClient {
   // Done already is done.
   Outcome compact(Revision at);
 
+  // Until `take` has enough, or the server ends it; the request's direction is closed at once, and
+  // a watch goes on without it.
+  Outcome watch(const std::string& request, const Take& take);
+
   // All leases, and a revision at which that was so.
   Outcome leases(std::vector<LeaseId>& out, Revision& at);
   Outcome lease(LeaseId id, bool with_keys, LeaseState& out);
@@ -67,16 +71,19 @@ class EtcdClient {
 
  private:
   Outcome call(const std::string& method, std::span<const std::string> requests, const Take& take);
-  Outcome call(const std::string& method, const std::string& request, const Take& take) {
-    return call(method, {&request, 1}, take);
-  }
-  // Of a call whose answer says nothing.
-  Outcome call(const std::string& method, const std::string& request);
+  // Given each field of the answer.
+  using FieldFn = std::function<void(base::wire::Reader& field)>;
+  Outcome ask(
+      const std::string& method, const std::string& request,
+      const FieldFn& read = [](base::wire::Reader&) {});
+  // At the revision `at`, 0 for the current one.
+  Outcome look(Revision at, Revision& now);
   Outcome range(const model::RangeRequest& request, Revision& revision, int64_t& count);
 
   Outcome connect();
 
   const Dial dial_;
+  const base::Duration patience_;
   std::mutex mutex_;                  // of what follows; only shut() looks from another thread
   std::unique_ptr<Channel> channel_;  // null: none
   bool shut_ = false;

@@ -13,7 +13,8 @@ constexpr base::Duration kPatience = std::chrono::hours(1);  // of a store that 
 
 }  // namespace
 
-Tail::Tail(Dial dial, Revision from, base::Threads& threads) : dial_(std::move(dial)), from_(from) {
+Tail::Tail(Dial dial, Revision from, base::Threads& threads)
+    : client_(std::move(dial), kPatience), from_(from) {
   thread_ = threads.start("follow-watch", [this] { watch(); });
 }
 
@@ -21,8 +22,8 @@ Tail::~Tail() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    if (channel_ != nullptr) channel_->shut();
   }
+  client_.shut();
   wake_.notify_all();
   thread_.reset();
 }
@@ -56,39 +57,20 @@ bool Tail::push(Transaction transaction) {
   return true;
 }
 
-Outcome Tail::watch_on(Channel& channel, bool& compacted) {
-  WatchAnswers answers;
-  auto verdict = WatchAnswers::Verdict::kMore;
-  const std::string request = watch_request(from_);
-  // The request's direction is closed at once; a watch goes on without it.
-  Outcome outcome =
-      channel.call("/etcdserverpb.Watch/Watch", {&request, 1}, [&](std::string_view message) {
-        verdict = answers.take(message, [&](Transaction t) { return push(std::move(t)); });
-        return verdict == WatchAnswers::Verdict::kMore;
-      });
-  compacted = verdict == WatchAnswers::Verdict::kCompacted;
-  if (verdict == WatchAnswers::Verdict::kCancelled) outcome.text = answers.reason();
-  if (verdict == WatchAnswers::Verdict::kMalformed) outcome.text = "an answer is no WatchResponse";
-  if (outcome.text.empty()) outcome.text = "the server ended the watch";
-  return outcome;
-}
-
 void Tail::watch() {
-  std::unique_ptr<Channel> made;
-  Outcome outcome;
-  bool compacted = false;
-  outcome.text = dial_(kPatience, made);
-  if (made != nullptr) {
-    Channel& channel = *made;
-    std::unique_lock lock(mutex_);
-    channel_ = std::move(made);
-    const bool wanted = !stopping_;
-    lock.unlock();
-    if (wanted) outcome = watch_on(channel, compacted);
-  }
+  using Verdict = WatchAnswers::Verdict;
+  WatchAnswers answers;
+  auto verdict = Verdict::kMore;
+  Outcome outcome = client_.watch(watch_request(from_), [&](std::string_view message) {
+    verdict = answers.take(message, [&](Transaction t) { return push(std::move(t)); });
+    return verdict == Verdict::kMore;
+  });
+  if (verdict == Verdict::kCancelled) outcome.text = answers.reason();
+  if (verdict == Verdict::kMalformed) outcome.text = "an answer is no WatchResponse";
+  if (outcome.text.empty()) outcome.text = "the server ended the watch";
   std::lock_guard lock(mutex_);
   ended_ = true;
-  compacted_ = compacted;
+  compacted_ = verdict == Verdict::kCompacted;
   reason_ = std::move(outcome.text);
   wake_.notify_all();
 }

@@ -9,8 +9,8 @@
 
 #include "api/base/clock.h"
 #include "api/base/threads.h"
+#include "backends/follow/etcd_client.h"
 #include "backends/follow/origin.h"
-#include "backends/follow/server.h"
 #include "backends/follow/transaction.h"
 
 namespace keelson::follow {
@@ -30,10 +30,9 @@ class Tail {
 
  private:
   void watch();
-  Outcome watch_on(Channel& channel, bool& compacted);
   bool push(Transaction transaction);
 
-  const Dial dial_;
+  EtcdClient client_;  // the thread's, but for its end
   const Revision from_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -41,7 +40,6 @@ class Tail {
   size_t held_ = 0;  // bytes of the queue
   bool stopping_ = false, ended_ = false, compacted_ = false;
   std::string reason_;
-  std::unique_ptr<Channel> channel_;      // set by the thread, shut by the destructor
   std::unique_ptr<base::Thread> thread_;  // last: uses all above
 };
 

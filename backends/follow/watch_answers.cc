@@ -4,26 +4,11 @@
 #include <vector>
 
 #include "api/base/wire.h"
+#include "backends/follow/key_value.h"
 
 namespace keelson::follow {
 
 namespace wire = base::wire;
-
-namespace {
-
-// mvccpb.KeyValue: key 1, mod_revision 3, value 5, lease 6.
-bool read_pair(std::string_view bytes, Change& change, Revision& revision) {
-  wire::Reader reader(bytes);
-  while (reader.next()) {
-    if (reader.field() == 1) change.key = reader.bytes();
-    if (reader.field() == 3) revision = reader.integer();
-    if (reader.field() == 5) change.value = reader.bytes();
-    if (reader.field() == 6) change.lease = reader.integer();
-  }
-  return reader.ok();
-}
-
-}  // namespace
 
 std::string watch_request(Revision from) {
   // WatchCreateRequest: key 1, range_end 2, start_revision 3, fragment 8. "\0" to "\0" is all.
@@ -38,21 +23,20 @@ std::string watch_request(Revision from) {
 }
 
 bool WatchAnswers::add(std::string_view event, const Sink& sink, bool& wanted) {
-  Change change;
-  Revision revision = 0;
-  bool good = true;
+  KeyValue kv;
+  bool removed = false, good = true;
   // mvccpb.Event: type 1 (1 is a removal), kv 2.
   wire::Reader reader(event);
   while (reader.next()) {
-    if (reader.field() == 1) change.removed = reader.uint() == 1;
-    if (reader.field() == 2) good = read_pair(reader.bytes(), change, revision);
+    if (reader.field() == 1) removed = reader.uint() == 1;
+    if (reader.field() == 2) good = read_pair(reader.bytes(), kv);
   }
-  if (!good || !reader.ok() || revision < current_.revision || revision <= 0) return false;
-  if (current_.revision != revision && !current_.changes.empty()) {
+  if (!good || !reader.ok() || kv.mod < current_.revision || kv.mod <= 0) return false;
+  if (current_.revision != kv.mod && !current_.changes.empty()) {
     wanted = sink(std::exchange(current_, Transaction()));
   }
-  current_.revision = revision;
-  current_.changes.push_back(std::move(change));
+  current_.revision = kv.mod;
+  current_.changes.push_back({removed, std::move(kv.key), std::move(kv.value), kv.lease});
   return true;
 }
 

@@ -51,10 +51,7 @@ Outcome KineOrigin::revision(Revision& out) {
 
 Outcome KineOrigin::compacted(Revision& out) {
   if (Outcome outcome = connect(); !outcome.ok()) return outcome;
-  out = 0;
-  SqlError error = at_.session->execute(
-      "SELECT coalesce(max(prev_revision), 0) FROM kine WHERE name = 'compact_rev_key'", {},
-      [&](const sql::Row& row) { out = row.integer(0); });
+  SqlError error = read_compaction(*at_.session, out);
   return error.ok() ? Outcome{} : failed(error);
 }
 
@@ -160,8 +157,7 @@ Outcome KineOrigin::read_live(Revision at, std::map<std::string, Live>& out) {
         out.erase(row.name);
         return;
       }
-      const bool first = row.created || row.create_revision == 0;
-      out[row.name] = {first ? row.id : row.create_revision, row.id, row.lease,
+      out[row.name] = {row.first() ? row.id : row.create_revision, row.id, row.lease,
                        base::crc32c(0, row.value)};
     });
   }

@@ -140,13 +140,18 @@ KineWalk walk_table(sql::Session& session) {
   };
 }
 
+SqlError read_compaction(sql::Session& session, int64_t& out) {
+  out = 0;
+  return session.execute(
+      "SELECT coalesce(max(prev_revision), 0) FROM kine WHERE name = 'compact_rev_key'", {},
+      [&](const Row& row) { out = row.integer(0); });
+}
+
 KineWalk walk_settled(sql::Session& session) {
   return [&session](bool values, const KineVisitor& visit) -> std::string {
     int64_t compacted = 0, last = 0;
     bool settled = true;
-    SqlError error = session.execute(
-        "SELECT coalesce(max(prev_revision), 0) FROM kine WHERE name = 'compact_rev_key'", {},
-        [&](const Row& row) { compacted = row.integer(0); });
+    SqlError error = read_compaction(session, compacted);
     if (!error.ok()) return error.text;
     return walk_table(session)(values, [&](const KineRow& row) {
       settled = settled && (row.id == last + 1 || row.id - 1 <= compacted);

@@ -29,6 +29,8 @@ std::string kine_in_use(const Endpoint& at, sql::Session& session);
 
 // The rows of the table, as the open transaction sees them; `session` outlives it.
 KineWalk walk_table(sql::Session& session);
+// How far kine has compacted, 0: never.
+sql::SqlError read_compaction(sql::Session& session, int64_t& out);
 // The rows up to the first id that is missing above the compaction: of a transaction that kine has
 // not committed yet, perhaps. What comes behind it may not be all.
 KineWalk walk_settled(sql::Session& session);

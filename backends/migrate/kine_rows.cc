@@ -163,7 +163,7 @@ void KineReader::keys(const RowVisitor& visit) {
       return;
     }
     Seen& last = seen[row.name];
-    const bool first = row.created || row.create_revision == 0;
+    const bool first = row.first();
     last.create = first ? row.id : row.create_revision;
     last.version = first ? 1 : std::max<int64_t>(1, last.version) + 1;
     version.value = row.value;

@@ -25,6 +25,8 @@ struct KineRow {
   int64_t create_revision = 0, prev_revision = 0;
   int64_t lease = 0;
   std::string value;
+  // The first version of its key.
+  bool first() const { return created || create_revision == 0; }
 };
 // False for a row that is kine's own. Else what etcd has of it stays: the key of the API server's
 // compaction has another name and its version in front of the value.

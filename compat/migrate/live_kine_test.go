@@ -55,25 +55,14 @@ func (l *loader) passing() error {
 // plainEvents are what kine and etcd both tell of an event, in order.
 func plainEvents(t *testing.T, s *harness.Server, from int64) *watched {
 	t.Helper()
-	client, err := s.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	w := &watched{events: make(chan string, 1<<20), cancel: cancel}
-	t.Cleanup(func() { cancel(); _ = client.Close() })
-	go func() {
-		for answer := range client.Watch(ctx, "/registry/", clientv3.WithPrefix(), clientv3.WithRev(from)) {
-			for _, event := range answer.Events {
-				text := fmt.Sprintf("%d %s %s", event.Kv.ModRevision, event.Type, event.Kv.Key)
-				if event.Type == clientv3.EventTypePut {
-					text += fmt.Sprintf(" created %d lease %d %s", event.Kv.CreateRevision, event.Kv.Lease, event.Kv.Value)
-				}
-				w.events <- text
-			}
+	plain := func(event *clientv3.Event) string {
+		text := fmt.Sprintf("%d %s %s", event.Kv.ModRevision, event.Type, event.Kv.Key)
+		if event.Type == clientv3.EventTypePut {
+			text += fmt.Sprintf(" created %d lease %d %s", event.Kv.CreateRevision, event.Kv.Lease, event.Kv.Value)
 		}
-	}()
-	return w
+		return text
+	}
+	return watch(t, s, plain, "/registry/", clientv3.WithPrefix(), clientv3.WithRev(from))
 }
 
 // A kine that is in use is left without its clients noticing more than a change of address.
@@ -144,24 +133,4 @@ func liveFromKine(t *testing.T, database string, seed uint64) {
 	last := revisionOf(t, from)
 	sameEvents(t, from, to, source, destination)
 	t.Logf("%d revisions; %s", last, said[strings.LastIndex(said, "note:")+1:])
-}
-
-// sameEvents puts a last key into both and compares what was seen up to it.
-func sameEvents(t *testing.T, from, to *harness.Server, source, destination *watched) {
-	t.Helper()
-	const mark = "/registry/the/last"
-	key := []byte(mark)
-	for _, s := range []*harness.Server{from, to} {
-		if _, err := pb.NewKVClient(harness.MustDial(t, s)).Txn(t.Context(), &pb.TxnRequest{
-			Compare: []*pb.Compare{{Target: pb.Compare_MOD, Key: key, TargetUnion: &pb.Compare_ModRevision{}}},
-			Success: []*pb.RequestOp{put(key, nil, 0)}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	last := revisionOf(t, to)
-	theirs, ours := source.until(t, last, mark), destination.until(t, last, mark)
-	if difference := unequal(theirs, ours); difference != "" {
-		t.Fatal(difference)
-	}
-	t.Logf("%d events", len(theirs))
 }

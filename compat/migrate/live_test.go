@@ -140,29 +140,34 @@ func seededFrom(t *testing.T, from string, kind harness.Kind, flags ...string) *
 }
 
 // watched records all events from a revision on, as text, in order.
-type watched struct {
-	events chan string
-	cancel context.CancelFunc
-}
+type watched struct{ events chan string }
 
 func watchAll(t *testing.T, s *harness.Server, from int64) *watched {
+	t.Helper()
+	whole := func(event *clientv3.Event) string {
+		return fmt.Sprintf("%d %s %v", event.Kv.ModRevision, event.Type, event.Kv)
+	}
+	return watch(t, s, whole, "\x00", clientv3.WithFromKey(), clientv3.WithRev(from))
+}
+
+func watch(t *testing.T, s *harness.Server, text func(*clientv3.Event) string, key string, options ...clientv3.OpOption) *watched {
 	t.Helper()
 	client, err := s.Client()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watched{events: make(chan string, 1<<20), cancel: cancel}
+	w := &watched{events: make(chan string, 1<<20)}
 	t.Cleanup(func() { cancel(); _ = client.Close() })
 	go func() {
 		defer close(w.events)
-		for answer := range client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(from)) {
+		for answer := range client.Watch(ctx, key, options...) {
 			if answer.Err() != nil {
 				w.events <- answer.Err().Error()
 				return
 			}
 			for _, event := range answer.Events {
-				w.events <- fmt.Sprintf("%d %s %v", event.Kv.ModRevision, event.Type, event.Kv)
+				w.events <- text(event)
 			}
 		}
 	}()
@@ -325,18 +330,29 @@ func compareLive(t *testing.T, from, to *harness.Server, source, destination *wa
 	if difference := wanted.difference(found); difference != "" {
 		t.Fatal(difference)
 	}
-	// The destination's clients go on where the source's were.
-	const mark = "/the/last"
+	t.Logf("%d revisions, %d leases", wanted.Revision, len(wanted.Leases))
+	sameEvents(t, from, to, source, destination)
+}
+
+// sameEvents lets the destination's clients go on where the source's were, with a last key in both,
+// and compares what was seen up to it.
+func sameEvents(t *testing.T, from, to *harness.Server, source, destination *watched) {
+	t.Helper()
+	const mark = "/registry/the/last"
+	key := []byte(mark)
 	for _, s := range []*harness.Server{from, to} {
-		if _, err := pb.NewKVClient(harness.MustDial(t, s)).Put(t.Context(), &pb.PutRequest{Key: []byte(mark)}); err != nil {
+		if _, err := pb.NewKVClient(harness.MustDial(t, s)).Txn(t.Context(), &pb.TxnRequest{
+			Compare: []*pb.Compare{{Target: pb.Compare_MOD, Key: key, TargetUnion: &pb.Compare_ModRevision{}}},
+			Success: []*pb.RequestOp{put(key, nil, 0)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	theirs := source.until(t, wanted.Revision+1, mark)
-	if difference := unequal(theirs, destination.until(t, wanted.Revision+1, mark)); difference != "" {
+	last := revisionOf(t, to)
+	theirs, ours := source.until(t, last, mark), destination.until(t, last, mark)
+	if difference := unequal(theirs, ours); difference != "" {
 		t.Fatal(difference)
 	}
-	t.Logf("%d events of %d revisions, %d leases", len(theirs), wanted.Revision, len(wanted.Leases))
+	t.Logf("%d events", len(theirs))
 }
 
 func restart(t *testing.T, s *harness.Server) {
