@@ -102,7 +102,7 @@ std::string NativeLog::open_directory() {
   }
   // Names that are there need not be durable: a process may have been killed before it synced them.
   IoError error;
-  for (const std::string& dir : {snap_dir(), member_dir(), options_.data_dir}) {
+  for (const std::string& dir : {snap_dir(), member_dir()}) {
     if (error.ok()) error = parts_.files.sync_dir(dir);
   }
   return error.text();

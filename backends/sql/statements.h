@@ -32,6 +32,7 @@ inline constexpr std::string_view kTail =
     "SELECT seq, instance, counter, first_index, entries, hash, commands FROM {s}log "
     "WHERE seq > $1 ORDER BY seq LIMIT 8";
 inline constexpr int64_t kRowsOfTail = kTail.back() - '0';
+static_assert(kTail[kTail.size() - 2] == ' ', "the limit is one digit");
 inline constexpr std::string_view kFindBatch =
     "SELECT 1 FROM {s}log WHERE instance = $1 AND counter = $2 "
     "UNION ALL SELECT 1 FROM {s}applied_batches WHERE instance = $1 AND counter >= $2";

@@ -20,7 +20,10 @@ constexpr size_t kRemovedAtOnce = 1000;
 class Step {
  public:
   Step(const Database& database, Session& session, const StepInput& input)
-      : database_(database), session_(session), input_(input) {}
+      : database_(database),
+        session_(session),
+        input_(input),
+        compactions_(compactions_of(input.source)) {}
 
   SqlError run(StepOutcome& out) {
     out = StepOutcome::kNothing;
@@ -77,7 +80,7 @@ class Step {
 
   SqlError write_all() {
     SqlError error = add_key_rows();
-    const Compactions now = compactions();
+    const Compactions& now = compactions_;
     // In the middle of a compaction rows of it are gone from the state already, whole keys perhaps
     // of which the tables have the beginning only; what is below its revision is compared until its
     // end.
@@ -98,9 +101,9 @@ class Step {
   struct Compactions {
     Revision scheduled = -1, finished = -1;
   };
-  Compactions compactions() const {
+  static Compactions compactions_of(const backends::CheckpointSource& source) {
     Compactions out;
-    input_.source.rows(Bucket::kMeta, [&](std::string_view key, std::string_view value) {
+    source.rows(Bucket::kMeta, [&](std::string_view key, std::string_view value) {
       if (key == "scheduledCompactRev") out.scheduled = revision_of(value).main;
       if (key == "finishedCompactRev") out.finished = revision_of(value).main;
       return true;
@@ -208,7 +211,7 @@ class Step {
                                      static_cast<int64_t>(end_.next_index),
                                      Bytes{end_.hash},
                                      input_.source.revision(),
-                                     compactions().finished};
+                                     compactions_.finished};
     return session_.execute(sql(statements::kMoveCheckpoint), to,
                             [&](const Row&) { moved = true; });
   }
@@ -218,6 +221,7 @@ class Step {
   const Database& database_;
   Session& session_;
   const StepInput& input_;
+  const Compactions compactions_;
   CheckpointHeader before_;
   Position end_;
   size_t held_ = 0;
