@@ -111,7 +111,7 @@ Applied Engine::range(const model::RangeRequest& request) const {
   RangeResult result;
   answer.error = evaluate(state, request, result);
   if (answer.error != Error::kNone) return answer;
-  answer.body.reserve(encoded_size(result));
+  answer.body.reserve(encoded_size(result) + model::Reply::kHeaderRoom);
   append(result, answer.body);
   return answer;
 }

@@ -2,12 +2,17 @@
 //
 // A leaf slot points to a key's cell; an inner slot to a child, with the cell of the child's first
 // key as separator. Slots are found by an eight-byte discriminator: the bytes of the key after the
-// prefix that all keys of the node share, so most steps read no key at all.
+// prefix that all keys of the node share, so most steps read no key at all. Where an inner node spans
+// several long prefixes (the namespaces of a resource), those eight bytes tie for a whole run of
+// slots; such a run has a prefix and discriminators of its own, and costs the reading of one key,
+// which is always the same one.
 //
 // Invariants (checked by check_tree())
 //  T1 Slots ascend strictly by key; the keys of child i lie in [first(i), first(i + 1)).
 //  T2 An inner slot's separator is the cell of the first key below it.
 //  T3 `prefix` is a prefix of every separator and key in the node; disc[i] is what follows it.
+//     In an inner node's run of equal disc, run_skip is one number, of bytes that all keys of the run
+//     share, and run_disc[i] is what follows them. Outside of runs both mean nothing.
 //  T4 Inner counts are the live keys below; a leaf's bit i is set iff its key i lives.
 //  T5 Leaves are at equal depth; only the root may hold fewer than one slot's worth (empty leaf).
 //  T6 A published node is never changed.
@@ -44,6 +49,8 @@ struct Inner : Node {
   Cell* firsts[kMax];
   Node* children[kMax];
   uint32_t counts[kMax];  // live keys below each child
+  uint16_t run_skip[kMax];
+  uint64_t run_disc[kMax];
 };
 
 inline const Leaf& as_leaf(const Node& node) {
@@ -81,6 +88,13 @@ inline uint64_t discriminator(std::string_view key, size_t skip) {
   char padded[8] = {};
   if (left > 0) std::memcpy(padded, key.data() + skip, left);
   return base::load_be64(padded);
+}
+
+// The end of the run of equal discriminators that slot `i` belongs to.
+inline size_t run_end(const Node& node, size_t i) {
+  uint64_t disc = node.disc[i];
+  while (i < node.n && node.disc[i] == disc) ++i;
+  return i;
 }
 
 // The first slot whose key is >= `key` (n if none); `exact` tells whether it equals.

@@ -7,10 +7,45 @@
 namespace keelson::engine {
 
 namespace {
-size_t shared_prefix(std::string_view a, std::string_view b) {
-  size_t most = std::min({a.size(), b.size(), Node::kPrefix});
+constexpr size_t kMostRunSkip = UINT16_MAX;
+
+size_t shared_prefix(std::string_view a, std::string_view b, size_t most) {
+  most = std::min({a.size(), b.size(), most});
   return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + most, b.begin()).first -
                              a.begin());
+}
+
+// Makes the run [lo, hi) true to its keys.
+void fit_run(Inner& node, size_t lo, size_t hi) {
+  if (hi - lo < 2) return;
+  size_t skip =
+      shared_prefix(node.firsts[lo]->key(), node.firsts[hi - 1]->key(), kMostRunSkip);
+  for (size_t i = lo; i < hi; ++i) {
+    node.run_skip[i] = static_cast<uint16_t>(skip);
+    node.run_disc[i] = discriminator(node.firsts[i]->key(), skip);
+  }
+}
+
+void fit_runs(Inner& node) {
+  for (size_t lo = 0, hi = 0; lo < node.n; lo = hi) {
+    hi = run_end(node, lo);
+    fit_run(node, lo, hi);
+  }
+}
+
+// Slot i has another key than before: lets its run have it too. The run that it left, if it did,
+// stays true.
+void join_run(Inner& node, size_t i) {
+  size_t lo = i;
+  while (lo > 0 && node.disc[lo - 1] == node.disc[i]) --lo;
+  size_t hi = run_end(node, i);
+  if (hi - lo < 2) return;
+  size_t other = i > lo ? i - 1 : i + 1, skip = node.run_skip[other];
+  std::string_view key = node.firsts[i]->key();
+  if (hi - lo == 2 || shared_prefix(key, node.firsts[other]->key(), skip) < skip)
+    return fit_run(node, lo, hi);
+  node.run_skip[i] = static_cast<uint16_t>(skip);
+  node.run_disc[i] = discriminator(key, skip);
 }
 
 void set_skip(Node& node, size_t skip, std::string_view key) {
@@ -19,6 +54,7 @@ void set_skip(Node& node, size_t skip, std::string_view key) {
   for (size_t i = 0; i < node.n; ++i) {
     node.disc[i] = discriminator(slot_cell(node, i)->key(), skip);
   }
+  if (!node.leaf) fit_runs(as_inner(node));
 }
 
 // Lets the prefix be one of `key` too.
@@ -27,7 +63,7 @@ void admit(Node& node, std::string_view key) {
     set_skip(node, std::min(key.size(), Node::kPrefix), key);
     return;
   }
-  size_t shared = shared_prefix({node.prefix, node.skip}, key);
+  size_t shared = shared_prefix({node.prefix, node.skip}, key, Node::kPrefix);
   if (shared < node.skip) set_skip(node, shared, key);
 }
 
@@ -60,11 +96,14 @@ void open_slot(Node& node, size_t i, Cell* cell) {
     shift_up(inner.firsts, i, node.n);
     shift_up(inner.children, i, node.n);
     shift_up(inner.counts, i, node.n);
+    shift_up(inner.run_skip, i, node.n);
+    shift_up(inner.run_disc, i, node.n);
     inner.firsts[i] = cell;
     inner.counts[i] = 0;
   }
   node.disc[i] = discriminator(key, node.skip);
   ++node.n;
+  if (!node.leaf) join_run(as_inner(node), i);
 }
 
 void close_slot(Node& node, size_t i) {
@@ -79,6 +118,8 @@ void close_slot(Node& node, size_t i) {
     shift_down(inner.firsts, i, node.n);
     shift_down(inner.children, i, node.n);
     shift_down(inner.counts, i, node.n);
+    shift_down(inner.run_skip, i, node.n);
+    shift_down(inner.run_disc, i, node.n);
   }
   --node.n;
 }
@@ -87,6 +128,7 @@ void rename_slot(Node& node, size_t i, Cell* cell) {
   (node.leaf ? as_leaf(node).cells[i] : as_inner(node).firsts[i]) = cell;
   admit(node, cell->key());
   node.disc[i] = discriminator(cell->key(), node.skip);
+  if (!node.leaf) join_run(as_inner(node), i);
 }
 
 void move_tail(Node& from, size_t at, Node& to) {
@@ -122,7 +164,7 @@ void refit(Node& node) {
   }
   std::string_view first = slot_cell(node, 0)->key();
   std::string_view last = slot_cell(node, node.n - 1u)->key();
-  set_skip(node, shared_prefix(first, last), first);
+  set_skip(node, shared_prefix(first, last, Node::kPrefix), first);
 }
 
 void recount(Inner& node) {

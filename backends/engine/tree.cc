@@ -101,6 +101,8 @@ Node* Tree::writable(Node* node) {
     std::copy_n(from.firsts, n, to->firsts);
     std::copy_n(from.children, n, to->children);
     std::copy_n(from.counts, n, to->counts);
+    std::copy_n(from.run_skip, n, to->run_skip);
+    std::copy_n(from.run_disc, n, to->run_disc);
     to->total = from.total;
     copy = to;
   }

@@ -1,5 +1,7 @@
 #include "backends/engine/tree_read.h"
 
+#include "api/base/prefetch.h"
+
 namespace keelson::engine {
 
 namespace {
@@ -24,6 +26,7 @@ const Leaf* find_slot(const Node& root, std::string_view key, size_t& slot) {
   while (!node->leaf) {
     const Inner& inner = as_inner(*node);
     node = inner.children[child_slot(inner, key)];
+    base::prefetch(node, sizeof(Leaf));
   }
   bool exact = false;
   slot = lower_slot(*node, key, exact);
@@ -56,6 +59,18 @@ struct Check {
     return (at.live & ~low_bits(at.n)) != 0 ? "T4: bit beyond the last slot" : "";
   }
 
+  std::string run(const Inner& at, size_t i) {
+    bool with_next = i + 1 < at.n && at.disc[i] == at.disc[i + 1];
+    if (!with_next && (i == 0 || at.disc[i] != at.disc[i - 1])) return "";
+    std::string_view key = at.firsts[i]->key();
+    if (at.run_skip[i] > key.size()) return "T3: a run's prefix beyond a key";
+    if (at.run_disc[i] != discriminator(key, at.run_skip[i])) return "T3: a run's discriminator";
+    if (!with_next) return "";
+    if (at.run_skip[i] != at.run_skip[i + 1]) return "T3: a run of two prefixes";
+    std::string_view shared = key.substr(0, at.run_skip[i]);
+    return at.firsts[i + 1]->key().starts_with(shared) ? "" : "T3: a run's prefix";
+  }
+
   std::string inner(const Inner& at, size_t depth, const Cell* high) {
     if (at.n < (depth == 1 ? 2 : 1)) return "T5: inner node without children";
     uint64_t total = 0;
@@ -64,6 +79,7 @@ struct Check {
       if (at.firsts[i] != slot_cell(child, 0)) return "T2: separator is not the first key";
       if (at.counts[i] != live_below(child)) return "T4: count of a child";
       total += at.counts[i];
+      if (std::string wrong = run(at, i); !wrong.empty()) return wrong;
       std::string wrong =
           node(child, depth + 1, at.firsts[i], i + 1 < at.n ? at.firsts[i + 1] : high);
       if (!wrong.empty()) return wrong;

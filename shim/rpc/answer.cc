@@ -1,5 +1,6 @@
 #include "shim/rpc/answer.h"
 
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -10,13 +11,17 @@ namespace keelson::rpc {
 namespace wire = base::wire;
 
 namespace {
-// Up to here a copy is cheaper than a shared slice.
-constexpr size_t kCopyLimit = 8 * 1024;
+// Up to here moving the body up behind the header is cheaper than a shared slice.
+constexpr size_t kMoveLimit = 8 * 1024;
 }  // namespace
 
-void append_header(std::string& out, const ServiceContext& context, Revision revision, Term term) {
-  char buffer[48];
-  char* at = buffer;
+namespace {
+using HeaderBytes = std::array<char, model::Reply::kHeaderRoom>;
+
+// The response header as field 1 of every answer.
+std::string_view write_header(HeaderBytes& buffer, const ServiceContext& context, Revision revision,
+                              Term term) {
+  char* at = buffer.data() + 2;
   auto put = [&](char tag, uint64_t value) {
     if (value == 0) return;
     *at++ = tag;
@@ -26,9 +31,15 @@ void append_header(std::string& out, const ServiceContext& context, Revision rev
   put(0x10, context.cluster.local_id().value());
   put(0x18, static_cast<uint64_t>(revision));
   put(0x20, term.value());
-  out.push_back(0x0a);
-  out.push_back(static_cast<char>(at - buffer));  // at most 44 bytes: one length byte
-  out.append(buffer, at);
+  buffer[0] = 0x0a;
+  buffer[1] = static_cast<char>(at - buffer.data() - 2);  // at most 44 bytes: one length byte
+  return {buffer.data(), static_cast<size_t>(at - buffer.data())};
+}
+}  // namespace
+
+void append_header(std::string& out, const ServiceContext& context, Revision revision, Term term) {
+  HeaderBytes buffer;
+  out.append(write_header(buffer, context, revision, term));
 }
 
 void answer(transport::Call& call, const ServiceContext& context, model::Reply reply) {
@@ -36,13 +47,14 @@ void answer(transport::Call& call, const ServiceContext& context, model::Reply r
     fail(call, reply.error);
     return;
   }
+  HeaderBytes buffer;
+  const std::string_view header = write_header(buffer, context, reply.revision, reply.term);
   base::Payload payload;
-  bool copy = reply.body.size() <= kCopyLimit;
-  payload.head.reserve(48 + (copy ? reply.body.size() : 0));
-  append_header(payload.head, context, reply.revision, reply.term);
-  if (copy) {
-    payload.head.append(reply.body);
+  if (reply.body.size() <= kMoveLimit) {
+    payload.head = std::move(reply.body);
+    payload.head.insert(0, header);
   } else {
+    payload.head = header;
     payload.share(std::make_shared<const std::string>(std::move(reply.body)));
   }
   call.send(std::move(payload));

@@ -40,6 +40,10 @@ std::string random_key(std::mt19937_64& random) {
       "/registry/pods/", "/registry/pods/default/some-rather-long-deployment-name-5d4f8c7b9-", "",
       "/registry/customresourcedefinitions.apiextensions.k8s.io/namespaces/kube-system/objects/"
       "with-a-prefix-beyond-what-a-node-holds-"};
+  // Inner nodes span several of these, so that eight bytes of them tie for many slots.
+  if (random() % 2 == 0)
+    return "/registry/pods/namespace-with-a-name-" + std::to_string(random() % 40) + "/object-" +
+           std::to_string(random() % 300);
   std::string key = kPrefixes[random() % 4];
   for (size_t n = random() % 12; n > 0; --n) key += static_cast<char>(random() % 4 * 85);
   return key + std::to_string(random() % 3000);
