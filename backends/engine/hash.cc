@@ -23,6 +23,17 @@ void append_row_key(const Record& record, std::string& out) {
   out.append(key, record.tombstone() ? 18 : 17);
 }
 
+namespace {
+// Whether a key was removed and put again within `revision`, before `record`. etcd looks no further
+// than the first such removal when it collects what a compaction at `revision` would keep.
+bool revived(const Record& record, Revision revision) {
+  const Record* at = &record;
+  while (at->mod() == revision && (at = at->previous()) != nullptr)
+    if (at->tombstone() && at->mod() == revision) return true;
+  return false;
+}
+}  // namespace
+
 // Rows above `revision` do not count. Of those at or below `compact` only what a compaction at
 // `revision` would keep: each key's newest version at or below `revision`. `compaction`: the hash
 // of a compaction itself, which also keeps a tombstone at exactly `revision`; asked by a client,
@@ -33,11 +44,16 @@ StoredHash Core::hash_rows(Revision revision, Revision compact, bool compaction)
   absl::flat_hash_set<const Record*> superseded;
   int64_t kept = 0;
   RowWalk first(*this, 0, revision);
+  auto keeps = [&](const Record& record) {
+    return !record.tombstone() || (compaction && record.mod() == revision) ? 1 : 0;
+  };
   while (first.next(kRowsPerPin, [&](const Record& record) {
-    if (!record.tombstone() || (compaction && record.mod() == revision)) ++kept;
     const Record* previous = record.previous();
+    if (!revived(record, revision)) {
+      kept += keeps(record);
+      if (previous != nullptr) kept -= keeps(*previous);
+    }
     if (previous == nullptr) return;
-    if (!previous->tombstone() || (compaction && previous->mod() == revision)) --kept;
     if (previous->mod() <= compact) superseded.insert(previous);
   })) {
   }

@@ -11,8 +11,8 @@ namespace {
 // A run of this many slots is searched by its own discriminators.
 constexpr size_t kLongRun = 3;
 
-// What is loaded of a record whose key is looked at in a leaf: it is most likely the one asked for,
-// and its value comes next. Objects of Kubernetes are about that large.
+// What is loaded of a record whose key is looked at in a leaf: it is most likely the one that was
+// asked for, and its value, which comes next, is often about that large.
 constexpr size_t kAhead = 1152;
 
 // The first of disc[lo, hi) that is >= want; hi if none. Without branches to mispredict: the step
@@ -33,10 +33,9 @@ size_t lower_disc(const uint64_t* disc, size_t lo, size_t hi, uint64_t want) {
 void narrow_run(const Inner& node, std::string_view key, size_t& lo, size_t& hi) {
   size_t skip = node.run_skip[lo];
   int order = key.substr(0, skip).compare(node.firsts[lo]->key().substr(0, skip));
-  if (order != 0) {
-    (order < 0 ? hi : lo) = order < 0 ? lo : hi;
-    return;
-  }
+  if (order < 0) hi = lo;  // before all of the run
+  if (order > 0) lo = hi;  // after it
+  if (order != 0) return;
   uint64_t want = discriminator(key, skip);
   lo = lower_disc(node.run_disc, lo, hi, want);
   size_t end = lo;

@@ -2,17 +2,17 @@
 //
 // A leaf slot points to a key's cell; an inner slot to a child, with the cell of the child's first
 // key as separator. Slots are found by an eight-byte discriminator: the bytes of the key after the
-// prefix that all keys of the node share, so most steps read no key at all. Where an inner node spans
-// several long prefixes (the namespaces of a resource), those eight bytes tie for a whole run of
-// slots; such a run has a prefix and discriminators of its own, and costs the reading of one key,
-// which is always the same one.
+// prefix that all keys of the node share, so most steps read no key at all. Where an inner node
+// spans several long prefixes (the namespaces of a resource), those eight bytes tie for a whole run
+// of slots; such a run has a prefix and discriminators of its own and costs the reading of one key,
+// which is the same one every time.
 //
 // Invariants (checked by check_tree())
 //  T1 Slots ascend strictly by key; the keys of child i lie in [first(i), first(i + 1)).
 //  T2 An inner slot's separator is the cell of the first key below it.
 //  T3 `prefix` is a prefix of every separator and key in the node; disc[i] is what follows it.
-//     In an inner node's run of equal disc, run_skip is one number, of bytes that all keys of the run
-//     share, and run_disc[i] is what follows them. Outside of runs both mean nothing.
+//     In an inner node's run of equal disc, run_skip is one number, of bytes that all keys of the
+//     run share, and run_disc[i] is what follows them. Outside of runs both mean nothing.
 //  T4 Inner counts are the live keys below; a leaf's bit i is set iff its key i lives.
 //  T5 Leaves are at equal depth; only the root may hold fewer than one slot's worth (empty leaf).
 //  T6 A published node is never changed.

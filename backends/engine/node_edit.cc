@@ -18,8 +18,7 @@ size_t shared_prefix(std::string_view a, std::string_view b, size_t most) {
 // Makes the run [lo, hi) true to its keys.
 void fit_run(Inner& node, size_t lo, size_t hi) {
   if (hi - lo < 2) return;
-  size_t skip =
-      shared_prefix(node.firsts[lo]->key(), node.firsts[hi - 1]->key(), kMostRunSkip);
+  size_t skip = shared_prefix(node.firsts[lo]->key(), node.firsts[hi - 1]->key(), kMostRunSkip);
   for (size_t i = lo; i < hi; ++i) {
     node.run_skip[i] = static_cast<uint16_t>(skip);
     node.run_disc[i] = discriminator(node.firsts[i]->key(), skip);

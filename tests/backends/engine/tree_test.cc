@@ -35,15 +35,22 @@ class Forest {
   std::vector<Record*> records_;
 };
 
+// Inner nodes span several namespaces, so that eight bytes tie for many of their slots. Names share
+// more or less of their beginnings; few are before or after all that name a slot.
+std::string namespaced_key(std::mt19937_64& random) {
+  static const char* kSegments[] = {"frontend-", "front-", "from-a-long-name-"};
+  std::string key = "/registry/pods/namespace-" + std::to_string(random() % 4) + "/deployment-";
+  if (random() % 50 == 0) key += random() % 2 == 0 ? "a" : "z";
+  for (size_t n = 1 + random() % 4; n > 0; --n) key += kSegments[random() % 3];
+  return key + std::to_string(random() % 60);
+}
+
 std::string random_key(std::mt19937_64& random) {
   static const char* kPrefixes[] = {
       "/registry/pods/", "/registry/pods/default/some-rather-long-deployment-name-5d4f8c7b9-", "",
       "/registry/customresourcedefinitions.apiextensions.k8s.io/namespaces/kube-system/objects/"
       "with-a-prefix-beyond-what-a-node-holds-"};
-  // Inner nodes span several of these, so that eight bytes of them tie for many slots.
-  if (random() % 2 == 0)
-    return "/registry/pods/namespace-with-a-name-" + std::to_string(random() % 40) + "/object-" +
-           std::to_string(random() % 300);
+  if (random() % 2 == 0) return namespaced_key(random);
   std::string key = kPrefixes[random() % 4];
   for (size_t n = random() % 12; n > 0; --n) key += static_cast<char>(random() % 4 * 85);
   return key + std::to_string(random() % 3000);
