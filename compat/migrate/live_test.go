@@ -14,6 +14,8 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"keelson/compat/harness"
 )
@@ -388,6 +390,12 @@ func TestLiveRefusals(t *testing.T) {
 	seed := newSeed(t)
 	from := harness.Start(t, harness.Options{Kind: harness.Etcd, Dir: t.TempDir()})
 	if err := newLoader(seed).load(from, 300); err != nil {
+		t.Fatal(err)
+	}
+	// By some seeds the loader does not compact, and a source with its whole history can fill an empty
+	// destination.
+	_, err := pb.NewKVClient(harness.MustDial(t, from)).Compact(t.Context(), &pb.CompactionRequest{Revision: 2})
+	if err != nil && status.Code(err) != codes.OutOfRange {
 		t.Fatal(err)
 	}
 	refused := func(to *harness.Server, says string) {
