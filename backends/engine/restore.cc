@@ -3,6 +3,7 @@
 
 #include "api/base/bytes.h"
 #include "api/base/wire.h"
+#include "api/model/key_value.h"
 #include "backends/engine/core.h"
 #include "backends/engine/extensions.h"
 
@@ -13,42 +14,6 @@ using backends::Bucket;
 using model::Record;
 
 namespace {
-struct KeyValue {
-  std::string_view key, value;
-  Revision create = 0, mod = 0;
-  int64_t version = 0;
-  LeaseId lease = 0;
-};
-
-bool parse(std::string_view bytes, KeyValue& out) {
-  wire::Reader reader(bytes);
-  while (reader.next()) {
-    switch (reader.field()) {
-      case 1:
-        out.key = reader.bytes();
-        break;
-      case 2:
-        out.create = reader.integer();
-        break;
-      case 3:
-        out.mod = reader.integer();
-        break;
-      case 4:
-        out.version = reader.integer();
-        break;
-      case 5:
-        out.value = reader.bytes();
-        break;
-      case 6:
-        out.lease = reader.integer();
-        break;
-      default:
-        return false;
-    }
-  }
-  return reader.ok();
-}
-
 // The main revision of a 17-byte revision key, or -1.
 Revision parse_revision(std::string_view key) {
   if (key.size() != 17 || key[8] != '_') return -1;
@@ -199,8 +164,8 @@ class RestoreRun {
     if (main < main_ || (main == main_ && sub < next_sub_)) return "revisions out of order";
     main_ = main;
     next_sub_ = sub + 1;
-    KeyValue kv;
-    if (!parse(value, kv)) return "key row does not parse";
+    model::KeyValue kv;
+    if (!model::decode(value, kv)) return "key row does not parse";
     if (value.empty() && !tombstone) {
       Record* marker = Record::make_marker(main);
       marker->set_sub(static_cast<uint32_t>(sub));

@@ -132,8 +132,7 @@ Outcome EtcdClient::count(std::string_view first, std::string_view end, int64_t&
 }
 
 Outcome EtcdClient::page(std::string_view first, Revision at, int64_t limit,
-                         std::vector<KeyValue>& out) {
-  out.clear();
+                         const std::function<void(const model::KeyValue&)>& visit) {
   model::RangeRequest request;
   request.key = first;
   request.range_end = std::string_view("\0", 1);
@@ -142,7 +141,10 @@ Outcome EtcdClient::page(std::string_view first, Revision at, int64_t limit,
   std::string bytes;
   model::encode(request, bytes);
   return ask("KV/Range", bytes, [&](wire::Reader& field) {
-    if (field.field() == 2 && !read_pair(field.bytes(), out.emplace_back())) field.fail();
+    if (field.field() != 2) return;
+    model::KeyValue kv;
+    if (!model::decode(field.bytes(), kv)) return field.fail();
+    visit(kv);
   });
 }
 

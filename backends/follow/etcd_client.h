@@ -10,8 +10,8 @@
 
 #include "api/base/ids.h"
 #include "api/base/wire.h"
+#include "api/model/key_value.h"
 #include "api/model/requests.h"
-#include "backends/follow/key_value.h"
 #include "backends/follow/server.h"
 
 namespace keelson::follow {
@@ -50,7 +50,8 @@ class EtcdClient {
   // Keys in [first, end).
   Outcome count(std::string_view first, std::string_view end, int64_t& out);
   // Up to `limit` keys from `first` on, ascending, as they were at `at`.
-  Outcome page(std::string_view first, Revision at, int64_t limit, std::vector<KeyValue>& out);
+  Outcome page(std::string_view first, Revision at, int64_t limit,
+               const std::function<void(const model::KeyValue&)>& visit);
   // The revision that it made.
   Outcome transact(const model::TxnRequest& request, Revision& out);
   // Done already is done.

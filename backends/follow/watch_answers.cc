@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "api/base/wire.h"
-#include "backends/follow/key_value.h"
+#include "api/model/key_value.h"
 
 namespace keelson::follow {
 
@@ -23,20 +23,20 @@ std::string watch_request(Revision from) {
 }
 
 bool WatchAnswers::add(std::string_view event, const Sink& sink, bool& wanted) {
-  KeyValue kv;
+  model::KeyValue kv;
   bool removed = false, good = true;
   // mvccpb.Event: type 1 (1 is a removal), kv 2.
   wire::Reader reader(event);
   while (reader.next()) {
     if (reader.field() == 1) removed = reader.uint() == 1;
-    if (reader.field() == 2) good = read_pair(reader.bytes(), kv);
+    if (reader.field() == 2) good = model::decode(reader.bytes(), kv);
   }
   if (!good || !reader.ok() || kv.mod < current_.revision || kv.mod <= 0) return false;
   if (current_.revision != kv.mod && !current_.changes.empty()) {
     wanted = sink(std::exchange(current_, Transaction()));
   }
   current_.revision = kv.mod;
-  current_.changes.push_back({removed, std::move(kv.key), std::move(kv.value), kv.lease});
+  current_.changes.push_back({removed, std::string(kv.key), std::string(kv.value), kv.lease});
   return true;
 }
 

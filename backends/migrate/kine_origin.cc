@@ -19,9 +19,9 @@ constexpr base::Duration kBetweenLooks = std::chrono::milliseconds(50);
 // kine fills a hole within a second or two; one that stays longer is of a kine that was stopped.
 constexpr base::Duration kHolesLast = std::chrono::seconds(10);
 
-std::string described(const std::string& key, Revision at) {
-  return "is no past of the source: at revision " + std::to_string(at) + " the key " + key +
-         " differs; seed it anew";
+std::string described(std::string_view key, Revision at) {
+  return "is no past of the source: at revision " + std::to_string(at) + " the key " +
+         std::string(key) + " differs; seed it anew";
 }
 
 }  // namespace
@@ -166,6 +166,11 @@ Outcome KineOrigin::read_live(Revision at, std::map<std::string, Live>& out) {
   return {};
 }
 
+bool KineOrigin::Live::is(const model::KeyValue& kv) const {
+  return create == kv.create && mod == kv.mod && lease == kv.lease &&
+         value == base::crc32c(0, kv.value);
+}
+
 Outcome KineOrigin::compare(follow::EtcdClient& to, Revision at, follow::Comparison& out) {
   Revision now = 0, gone = 0;
   std::map<std::string, Live> left;
@@ -179,24 +184,21 @@ Outcome KineOrigin::compare(follow::EtcdClient& to, Revision at, follow::Compari
                      ": it must be seeded from the source anew";
     return {};
   }
-  std::vector<follow::KeyValue> page;
-  std::string from(1, '\0');
+  std::string from, last(1, '\0');
   do {
-    if (outcome = to.page(from, at, kPage, page); !outcome.ok()) return outcome;
-    for (const follow::KeyValue& kv : page) {
-      if (kv.key == kFillerKey) continue;
-      auto found = left.find(kv.key);
-      const bool same = found != left.end() && found->second.create == kv.create &&
-                        found->second.mod == kv.mod && found->second.lease == kv.lease &&
-                        found->second.value == base::crc32c(0, kv.value);
-      if (!same) {
+    from = std::exchange(last, std::string());
+    outcome = to.page(from, at, kPage, [&](const model::KeyValue& kv) {
+      last = std::string(kv.key) + '\0';
+      if (kv.key == kFillerKey || !out.difference.empty()) return;
+      auto found = left.find(std::string(kv.key));
+      if (found == left.end() || !found->second.is(kv)) {
         out.difference = described(kv.key, at);
-        return {};
+      } else {
+        left.erase(found);
       }
-      left.erase(found);
-    }
-    if (!page.empty()) from = page.back().key + '\0';
-  } while (!page.empty());
+    });
+    if (!outcome.ok() || !out.difference.empty()) return outcome;
+  } while (!last.empty());
   if (!left.empty()) out.difference = described(left.begin()->first, at);
   if (!out.difference.empty()) return outcome;
   outcome = carry_compaction(to, at);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/base/clock.h"
+#include "api/model/key_value.h"
 #include "backends/follow/origin.h"
 #include "backends/migrate/kine_place.h"
 
@@ -44,6 +45,7 @@ class KineOrigin final : public follow::Origin {
     Revision create = 0, mod = 0;
     LeaseId lease = 0;
     uint32_t value = 0;  // its CRC-32C
+    bool is(const model::KeyValue& kv) const;
   };
 
   follow::Outcome connect();

@@ -5,7 +5,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "api/base/bytes.h"
+#include "api/base/check.h"
 #include "api/base/wire.h"
+#include "api/model/key_value.h"
 #include "backends/migrate/bump.h"
 #include "backends/sql/key_row.h"
 
@@ -54,34 +56,21 @@ bool to_key(KineRow& row) {
 
 namespace {
 
-// A row of bucket `key`.
-struct Version {
-  std::string key, value;
-  int64_t create = 0, version = 0;
-  LeaseId lease = 0;
-};
-
-std::string encode(const Version& of, int64_t main) {
+std::string encode(const model::KeyValue& kv) {
   std::string out;
-  wire::append_bytes(out, 1, of.key);
-  wire::append_int(out, 2, of.create);
-  wire::append_int(out, 3, main);
-  wire::append_int(out, 4, of.version);
-  wire::append_bytes(out, 5, of.value);
-  wire::append_int(out, 6, of.lease);
+  wire::append_bytes(out, 1, kv.key);
+  wire::append_int(out, 2, kv.create);
+  wire::append_int(out, 3, kv.mod);
+  wire::append_int(out, 4, kv.version);
+  wire::append_bytes(out, 5, kv.value);
+  wire::append_int(out, 6, kv.lease);
   return out;
 }
 
-Version decode(std::string_view row) {
-  Version out;
-  wire::Reader reader(row);
-  while (reader.next()) {
-    if (reader.field() == 1) out.key = reader.bytes();
-    if (reader.field() == 2) out.create = reader.integer();
-    if (reader.field() == 4) out.version = reader.integer();
-    if (reader.field() == 5) out.value = reader.bytes();
-    if (reader.field() == 6) out.lease = reader.integer();
-  }
+// Of a row of the engine.
+model::KeyValue key_value(std::string_view row) {
+  model::KeyValue out;
+  KEELSON_CHECK(model::decode(row, out), "the engine's rows parse");
   return out;
 }
 
@@ -153,12 +142,13 @@ void KineReader::keys(const RowVisitor& visit) {
   bool on = true;
   wrong_ = walk_(true, [&](const KineRow& row) {
     if (!on || !is_key(row)) return;
-    Version version;
-    version.key = row.name == kApiServerRow ? kCompactRow : row.name;
+    const bool of_apiserver = row.name == kApiServerRow;
+    model::KeyValue kv;
+    kv.key = of_apiserver ? kCompactRow : std::string_view(row.name);
     if (row.deleted) {
       seen.erase(row.name);
       std::string value;
-      wire::append_bytes(value, 1, version.key);
+      wire::append_bytes(value, 1, kv.key);
       on = visit(revision_key(row.id) + "t", value);
       return;
     }
@@ -166,12 +156,14 @@ void KineReader::keys(const RowVisitor& visit) {
     const bool first = row.first();
     last.create = first ? row.id : row.create_revision;
     last.version = first ? 1 : std::max<int64_t>(1, last.version) + 1;
-    version.value = row.value;
-    version.create = last.create;
-    version.version = last.version;
-    version.lease = row.lease;
-    if (row.name == kApiServerRow) split_version(version.value, version.version);
-    on = visit(revision_key(row.id), encode(version, row.id));
+    kv.create = last.create;
+    kv.mod = row.id;
+    kv.version = last.version;
+    kv.lease = row.lease;
+    std::string value = row.value;
+    if (of_apiserver) split_version(value, kv.version);
+    kv.value = value;
+    on = visit(revision_key(row.id), encode(kv));
   });
   // The revision goes on behind the last row, whatever that is.
   if (on && wrong_.empty() && last_id_ > last_key_id_) visit(revision_key(last_id_), "");
@@ -204,7 +196,7 @@ std::string KineWriter::plan(std::string& note) {
     const int64_t main = sql::revision_of(key).main;
     if (value.empty()) return true;
     const bool tombstone = key.size() == 18;
-    const std::string name = decode(value).key;
+    const std::string name(key_value(value).key);
     if (main == 1) wrong = "kine needs revision 1 for itself";
     if (wrong.empty()) wrong = check_name(name);
     // What is kept of a compacted revision is live keys, which are checked below.
@@ -258,25 +250,25 @@ std::string KineWriter::walk(bool, const KineVisitor& visit) const {
   int64_t last = 1;
   state_.rows()->rows(Bucket::kKey, [&](std::string_view key, std::string_view value) {
     if (value.empty()) return true;
-    Version version = decode(value);
+    const model::KeyValue kv = key_value(value);
     KineRow row;
     row.id = sql::revision_of(key).main;
     row.deleted = key.size() == 18;
-    if (!kept(row.id, version.key, row.deleted)) return true;
-    const auto previous = before.find(version.key);
+    row.name = kv.key;
+    if (!kept(row.id, row.name, row.deleted)) return true;
+    const auto previous = before.find(row.name);
     if (previous != before.end()) row.prev_revision = previous->second;
-    before[version.key] = last = row.id;
+    before[row.name] = last = row.id;
     if (!row.deleted) {
-      row.created = version.create == row.id;
-      row.create_revision = row.created ? 0 : version.create;
-      const auto ttl = ttls_.find(version.lease);
+      row.created = kv.create == row.id;
+      row.create_revision = row.created ? 0 : kv.create;
+      const auto ttl = ttls_.find(kv.lease);
       if (ttl != ttls_.end()) row.lease = ttl->second;
-      row.value = std::move(version.value);
+      row.value = kv.value;
     }
-    row.name = std::move(version.key);
     if (row.name == kCompactRow) {
       row.name = kApiServerRow;
-      if (!row.deleted) row.value = std::to_string(version.version) + "|" + row.value;
+      if (!row.deleted) row.value = std::to_string(kv.version) + "|" + row.value;
     }
     visit(row);
     return true;

@@ -3,6 +3,7 @@
 #include "api/base/bytes.h"
 #include "api/base/check.h"
 #include "api/base/wire.h"
+#include "api/model/key_value.h"
 
 namespace keelson::sql {
 
@@ -19,32 +20,14 @@ void to_columns(std::string_view key, std::string_view value, std::span<Param> c
   columns[0] = revision.main;
   columns[1] = revision.sub;
   columns[2] = int64_t{key.size() == 18};
+  model::KeyValue kv;
+  KEELSON_CHECK(model::decode(value, kv), "the engine's rows parse");
   columns[3] = std::monostate();  // the marker of a bumped revision belongs to no key
-  columns[4] = columns[5] = columns[7] = int64_t{0};
-  columns[6] = Bytes{};
-  wire::Reader reader(value);
-  while (reader.next()) {
-    switch (reader.field()) {
-      case 1:
-        columns[3] = Bytes{reader.bytes()};
-        break;
-      case 2:
-        columns[4] = reader.integer();
-        break;
-      case 4:
-        columns[5] = reader.integer();
-        break;
-      case 5:
-        columns[6] = Bytes{reader.bytes()};
-        break;
-      case 6:
-        columns[7] = reader.integer();
-        break;
-      default:
-        break;  // 3 is the main revision
-    }
-  }
-  KEELSON_CHECK(reader.ok(), "the engine's rows parse");
+  if (!value.empty()) columns[3] = Bytes{kv.key};
+  columns[4] = kv.create;
+  columns[5] = kv.version;
+  columns[6] = Bytes{kv.value};
+  columns[7] = kv.lease;
 }
 
 void to_bucket_row(const Row& columns, std::string& key, std::string& value) {
