@@ -3,9 +3,6 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,27 +16,13 @@ type acts struct {
 	Commits, Foreign, Terms, Installs int
 }
 
-// hostileSeed is a fresh seed, or the one in KEELSON_SEED.
-func hostileSeed(t *testing.T) uint64 {
-	text := os.Getenv("KEELSON_SEED")
-	if text == "" {
-		return rand.Uint64()
-	}
-	seed, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return seed
-}
-
 // TestHostile runs every script on a server whose log commits late and in pieces, answers barriers
 // late, hands out entries of others, begins terms and installs checkpoints under live watches.
 func TestHostile(t *testing.T) {
 	if *rewrite {
 		return
 	}
-	seed := hostileSeed(t)
-	t.Logf("KEELSON_SEED=%d", seed)
+	seed := harness.Seed(t)
 	var lock sync.Mutex
 	var sum acts
 	scripts, finished := parseAll(t), 0

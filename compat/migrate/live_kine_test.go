@@ -67,7 +67,7 @@ func plainEvents(t *testing.T, s *harness.Server, from int64) *watched {
 
 // A kine that is in use is left without its clients noticing more than a change of address.
 func TestLiveFromKine(t *testing.T) {
-	seed := newSeed(t)
+	seed := harness.Seed(t)
 	for _, database := range []string{"sqlite", "postgres"} {
 		if !harness.Proving() && (seed%2 == 0) != (database == "sqlite") {
 			continue

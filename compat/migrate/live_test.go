@@ -257,7 +257,7 @@ func (l *loader) many(count int) error {
 // A live migration under load, with the source, the destination and the migration itself killed on
 // the way: what watchers of the destination see is what watchers of the source see.
 func TestLive(t *testing.T) {
-	seed := newSeed(t)
+	seed := harness.Seed(t)
 	pairs := [][2]harness.Kind{{harness.Etcd, harness.Native}, {harness.Etcd, harness.SQLite},
 		{harness.Native, harness.Etcd}, {harness.Etcd, harness.Postgres}, {harness.SQLite, harness.Native}}
 	if !harness.Proving() {
@@ -387,7 +387,7 @@ func revisionOf(t *testing.T, s *harness.Server) int64 {
 
 // A destination that is no past of the source, or does not stay one, is told from one that is.
 func TestLiveRefusals(t *testing.T) {
-	seed := newSeed(t)
+	seed := harness.Seed(t)
 	from := harness.Start(t, harness.Options{Kind: harness.Etcd, Dir: t.TempDir()})
 	if err := newLoader(seed).load(from, 300); err != nil {
 		t.Fatal(err)

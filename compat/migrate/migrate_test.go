@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,12 +12,6 @@ import (
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
-
-func newSeed(t *testing.T) uint64 {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	return seed
-}
 
 func operations() int {
 	if harness.Proving() {
@@ -76,7 +69,7 @@ func onServer(t *testing.T, options harness.Options, wanted content) {
 func loadedEtcd(t *testing.T) (content, string) {
 	t.Helper()
 	s := harness.Start(t, harness.Options{Kind: harness.Etcd})
-	if err := newLoader(newSeed(t)).load(s, operations()); err != nil {
+	if err := newLoader(harness.Seed(t)).load(s, operations()); err != nil {
 		t.Fatal(err)
 	}
 	wanted, err := sees(s)
@@ -144,7 +137,7 @@ func gone(t *testing.T, database string) {
 
 // A server that runs is moved by a snapshot of it, over TLS with certificates on both sides.
 func TestFromARunningServer(t *testing.T) {
-	seed := newSeed(t)
+	seed := harness.Seed(t)
 	for _, kind := range harness.Turn(t, seed, harness.Etcd, harness.Native, harness.SQLite) {
 		options, _ := holder(t, kind)
 		options.Dir = t.TempDir()
@@ -211,7 +204,7 @@ func TestBumpedAsEtcdutlDoes(t *testing.T) {
 // What a real kine holds in one database comes out of Keelson, and out of kine on the other one.
 func TestThroughKine(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kine.db")
-	seed := newSeed(t)
+	seed := harness.Seed(t)
 	// As k3s starts it; without WAL nobody can tell that it has the file open.
 	sqlite := harness.Options{Kind: harness.Kine, Database: "sqlite://" + file + "?_journal_mode=WAL&_busy_timeout=30000"}
 	// kine's driver sends what only libpq knows to the server, which refuses it.
