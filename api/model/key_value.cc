@@ -33,4 +33,13 @@ bool decode(std::string_view bytes, KeyValue& out) {
   return reader.ok();
 }
 
+void encode(const KeyValue& kv, std::string& out) {
+  base::wire::append_bytes(out, 1, kv.key);
+  base::wire::append_int(out, 2, kv.create);
+  base::wire::append_int(out, 3, kv.mod);
+  base::wire::append_int(out, 4, kv.version);
+  base::wire::append_bytes(out, 5, kv.value);
+  base::wire::append_int(out, 6, kv.lease);
+}
+
 }  // namespace keelson::model

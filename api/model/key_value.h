@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "api/base/ids.h"
@@ -19,5 +20,7 @@ struct KeyValue {
 // Reads one; false if the bytes are none. Fields of a later version are passed over, as everywhere
 // in Protobuf. Pure.
 bool decode(std::string_view bytes, KeyValue& out);
+// Appends it as etcd encodes it.
+void encode(const KeyValue& kv, std::string& out);
 
 }  // namespace keelson::model

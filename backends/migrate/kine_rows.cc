@@ -56,17 +56,6 @@ bool to_key(KineRow& row) {
 
 namespace {
 
-std::string encode(const model::KeyValue& kv) {
-  std::string out;
-  wire::append_bytes(out, 1, kv.key);
-  wire::append_int(out, 2, kv.create);
-  wire::append_int(out, 3, kv.mod);
-  wire::append_int(out, 4, kv.version);
-  wire::append_bytes(out, 5, kv.value);
-  wire::append_int(out, 6, kv.lease);
-  return out;
-}
-
 // Of a row of the engine.
 model::KeyValue key_value(std::string_view row) {
   model::KeyValue out;
@@ -160,10 +149,11 @@ void KineReader::keys(const RowVisitor& visit) {
     kv.mod = row.id;
     kv.version = last.version;
     kv.lease = row.lease;
-    std::string value = row.value;
+    std::string value = row.value, bytes;
     if (of_apiserver) split_version(value, kv.version);
     kv.value = value;
-    on = visit(revision_key(row.id), encode(kv));
+    model::encode(kv, bytes);
+    on = visit(revision_key(row.id), bytes);
   });
   // The revision goes on behind the last row, whatever that is.
   if (on && wrong_.empty() && last_id_ > last_key_id_) visit(revision_key(last_id_), "");

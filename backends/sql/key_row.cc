@@ -2,12 +2,9 @@
 
 #include "api/base/bytes.h"
 #include "api/base/check.h"
-#include "api/base/wire.h"
 #include "api/model/key_value.h"
 
 namespace keelson::sql {
-
-namespace wire = base::wire;
 
 RowRevision revision_of(std::string_view bucket_key) {
   KEELSON_CHECK(bucket_key.size() >= 17, "a row of the key bucket has a revision");
@@ -40,12 +37,14 @@ void to_bucket_row(const Row& columns, std::string& key, std::string& value) {
   if (tombstone) key += 't';
   value.clear();
   if (columns.null(3)) return;
-  wire::append_bytes(value, 1, columns.bytes(3));
-  wire::append_int(value, 2, columns.integer(4));
-  if (!tombstone) wire::append_int(value, 3, columns.integer(0));
-  wire::append_int(value, 4, columns.integer(5));
-  wire::append_bytes(value, 5, columns.bytes(6));
-  wire::append_int(value, 6, columns.integer(7));
+  model::KeyValue kv;
+  kv.key = columns.bytes(3);
+  kv.create = columns.integer(4);
+  if (!tombstone) kv.mod = columns.integer(0);
+  kv.version = columns.integer(5);
+  kv.value = columns.bytes(6);
+  kv.lease = columns.integer(7);
+  model::encode(kv, value);
 }
 
 }  // namespace keelson::sql

@@ -21,6 +21,14 @@ TEST(KeyValue, IsReadFromARecordsBytes) {
   record->unref();
 }
 
+TEST(KeyValue, IsWrittenAsARecordsBytes) {
+  Record* record = Record::make({"key", "value", 3, 7, 4, 99});
+  std::string bytes;
+  encode({"key", "value", 3, 7, 4, 99}, bytes);
+  EXPECT_EQ(bytes, record->key_value());
+  record->unref();
+}
+
 TEST(KeyValue, ATombstoneHasItsKey) {
   Record* record = Record::make_tombstone("key", 7);
   KeyValue kv;
