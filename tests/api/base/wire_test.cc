@@ -5,6 +5,8 @@
 
 #include <random>
 
+#include "tests/support/seed.h"
+
 namespace keelson::base::wire {
 namespace {
 
@@ -89,9 +91,7 @@ TEST(Wire, AGetterOfAnotherTypeIsMalformed) {
 
 // Whatever the bytes, the reader ends and every view lies inside the input.
 TEST(Wire, RandomInputStaysInside) {
-  uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(seed);
-  std::mt19937 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   for (int round = 0; round < 20000; ++round) {
     std::string in(random() % 24, '\0');
     for (char& c : in) c = static_cast<char>(random() % 4 ? random() % 32 : random());

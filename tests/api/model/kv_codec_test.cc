@@ -10,6 +10,7 @@
 #include "api/base/bytes.h"
 #include "api/proto/rpc.pb.h"
 #include "tests/api/model/same.h"
+#include "tests/support/seed.h"
 
 namespace keelson::model {
 namespace {
@@ -88,12 +89,7 @@ class Filler {
 
 class KvCodec : public ::testing::Test {
  protected:
-  KvCodec() {
-    seed_ = std::random_device{}();
-    if (const char* given = std::getenv("KEELSON_SEED")) seed_ = std::stoull(given);
-    std::cout << "KEELSON_SEED=" << seed_ << "\n";
-    random_.seed(seed_);
-  }
+  KvCodec() { random_.seed(tests::run_seed()); }
 
   // Both decoders agree: on whether the bytes are a message, and on what it says.
   template <class Mine, class Theirs>
@@ -166,7 +162,6 @@ class KvCodec : public ::testing::Test {
     }
   }
 
-  uint64_t seed_ = 0;
   std::mt19937_64 random_;
 };
 

@@ -11,6 +11,7 @@
 #include "backends/bbolt/reader.h"
 #include "backends/bbolt/writer.h"
 #include "tests/support/memory_file.h"
+#include "tests/support/seed.h"
 
 namespace keelson::bbolt {
 namespace {
@@ -76,9 +77,7 @@ TEST(Bbolt, AnEmptyDatabaseHasItsBuckets) {
 }
 
 TEST(Bbolt, RoundTrip) {
-  auto seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   for (int round = 0; round < 10; ++round) {
     Database database = random_database(random);
     tests::MemoryFile file;
@@ -153,9 +152,7 @@ TEST(Bbolt, APageThatRefersToItselfEnds) {
 }
 
 TEST(Bbolt, DamageNeverCrashesTheReader) {
-  auto seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   tests::MemoryFile whole;
   write(random_database(random), whole);
   for (int round = 0; round < 300; ++round) {

@@ -2,13 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <iostream>
 #include <random>
 
 #include "api/proto/rpc.pb.h"
 #include "backends/engine/lease_table.h"
 #include "tests/backends/engine/engine_support.h"
+#include "tests/support/seed.h"
 
 namespace keelson::engine {
 namespace {
@@ -262,10 +261,7 @@ TEST_F(Extensions, ASourceSeesTheRenewalsOfItsIndex) {
 // Two processes that apply the same log at other times, in other pieces, are equal in everything
 // but their deadlines.
 TEST_F(Extensions, ReplayDependsOnTheLogAlone) {
-  uint64_t seed = std::random_device{}();
-  if (const char* given = std::getenv("KEELSON_SEED")) seed = std::stoull(given);
-  std::cout << "KEELSON_SEED=" << seed << "\n";
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   Driver early{leaderless()};
   Driver late{{.min_lease_ttl_seconds = 9, .max_learners = 5, .leaderless = true}};
   auto both = [&](auto body) {

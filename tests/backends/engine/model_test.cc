@@ -2,22 +2,17 @@
 // work, restores and pinned sources in between.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <deque>
 #include <random>
 
 #include "tests/backends/engine/engine_support.h"
 #include "tests/backends/engine/reference.h"
+#include "tests/support/seed.h"
 
 namespace keelson::engine {
 namespace {
 
 using model::Error;
-
-uint64_t first_seed() {
-  const char* given = std::getenv("KEELSON_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
 
 class RandomRun {
  public:
@@ -389,7 +384,7 @@ class RandomRun {
 };
 
 TEST(Model, AgreesWithTheReference) {
-  uint64_t seed = first_seed();
+  uint64_t seed = tests::run_seed();
   for (int i = 0; i < 30; ++i) {
     SCOPED_TRACE("KEELSON_SEED=" + std::to_string(seed + static_cast<uint64_t>(i)));
     RandomRun(seed + static_cast<uint64_t>(i)).run(1000);

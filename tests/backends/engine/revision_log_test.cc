@@ -5,6 +5,8 @@
 
 #include <random>
 
+#include "tests/support/seed.h"
+
 namespace keelson::engine {
 namespace {
 
@@ -50,9 +52,7 @@ TEST(RevisionLog, FindsTheFirstEntryOfARevisionAcrossSegmentsAndJumps) {
 }
 
 TEST(RevisionLog, MergingKeepsEveryEntryInOrder) {
-  uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   Epochs epochs;
   RevisionLog log(epochs);
   std::vector<Record*> records;

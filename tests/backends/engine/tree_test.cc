@@ -7,6 +7,7 @@
 
 #include "absl/container/btree_map.h"
 #include "backends/engine/tree_read.h"
+#include "tests/support/seed.h"
 
 namespace keelson::engine {
 namespace {
@@ -130,9 +131,7 @@ class Twins {
 };
 
 TEST(Tree, AgreesWithAMapThroughRandomChanges) {
-  uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  Twins twins(seed);
+  Twins twins(tests::run_seed());
   for (uint64_t step = 0; step < 30000; ++step) {
     // Growth first, then shrinking to almost nothing.
     twins.change((step * 7919) % 100 < (step < 15000 ? 80u : 15u));

@@ -1,6 +1,7 @@
 // What goes wrong: every refusal has its sentence, and nothing half written is taken for a store.
 #include "backends/native/native_log.h"
 #include "tests/backends/migrate/migrate_harness.h"
+#include "tests/support/seed.h"
 #include "tests/support/sim_disk.h"
 
 namespace keelson::tests {
@@ -54,7 +55,7 @@ class Failures : public testing::Test {
   }
 
   Workshop shop_;
-  Life life_{std::random_device()()};
+  Life life_{run_seed()};
   migrate::Fingerprint wanted_;
 };
 
@@ -168,9 +169,8 @@ TEST_F(Failures, DamagedTables) {
 // of it, and the same command does it all.
 TEST_F(Failures, AnyOperationOfTheDiskMayBeTheLast) {
   for (const std::string to : {"snapshot:/new/d", "native:/new/d"}) {
-    const uint64_t seed = std::random_device()();
-    SCOPED_TRACE(to + ", seed " + std::to_string(seed));
-    SimDisk disk(seed);
+    SCOPED_TRACE(to);
+    SimDisk disk(run_seed());
     save_on(disk, "/a");
     ASSERT_TRUE(disk.make_dir("/new", 0700).ok() && disk.sync_dir("/").ok());
     std::string wrong = "not begun";

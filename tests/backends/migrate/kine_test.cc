@@ -2,6 +2,7 @@
 #include "api/base/wire.h"
 #include "backends/migrate/kine_rows.h"
 #include "tests/backends/migrate/migrate_harness.h"
+#include "tests/support/seed.h"
 
 namespace keelson::tests {
 namespace {
@@ -151,8 +152,7 @@ class Kine : public testing::Test {
 
 // Histories of single changes come along whole; those with several changes in a revision are cut.
 TEST_F(Kine, RandomHistoriesGoThereAndBack) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const uint64_t seed = run_seed();
   for (int round = 0; round < 6; ++round) {
     Life life(seed + static_cast<uint64_t>(round));
     life.only_single_changes = round % 2 == 0;

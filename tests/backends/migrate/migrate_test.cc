@@ -6,6 +6,7 @@
 
 #include "backends/native/native_log.h"
 #include "tests/backends/migrate/migrate_harness.h"
+#include "tests/support/seed.h"
 
 namespace keelson::tests {
 namespace {
@@ -41,17 +42,12 @@ class Follower final : public backends::LogListener {
 
 class Migrate : public testing::Test {
  protected:
-  uint64_t new_seed() {
-    const uint64_t seed = std::random_device()();
-    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-    return seed;
-  }
   Workshop shop_;
 };
 
 TEST_F(Migrate, ASnapshotGoesThroughSqliteAndBack) {
   for (int round = 0; round < 4; ++round) {
-    Life life(new_seed());
+    Life life(run_seed());
     life.steps(50 + life.below(1500));
     save_snapshot(shop_, life.driver.engine, "a");
     const migrate::Fingerprint wanted = of_engine(shop_, life.driver.engine);
@@ -69,7 +65,7 @@ TEST_F(Migrate, ASnapshotGoesThroughSqliteAndBack) {
 
 TEST_F(Migrate, TheLogBehindTheTablesComesAlong) {
   for (const bool checkpoints : {false, true}) {
-    Life life(new_seed(), true);
+    Life life(run_seed(), true);
     const std::string name = checkpoints ? "with" : "without";
     {
       SqliteKeeper keeper(shop_, name);
@@ -85,7 +81,7 @@ TEST_F(Migrate, TheLogBehindTheTablesComesAlong) {
 }
 
 TEST_F(Migrate, ADataDirectoryIsMadeAndRead) {
-  Life life(new_seed());
+  Life life(run_seed());
   life.steps(50 + life.below(1500));
   save_snapshot(shop_, life.driver.engine, "a");
   const migrate::Fingerprint wanted = of_engine(shop_, life.driver.engine);
@@ -98,7 +94,7 @@ TEST_F(Migrate, ADataDirectoryIsMadeAndRead) {
 
 // The directory is one that the native log starts on; what it appends afterwards comes along too.
 TEST_F(Migrate, AMadeDirectoryStartsAndGoesOn) {
-  Life life(new_seed());
+  Life life(run_seed());
   life.steps(200);
   save_snapshot(shop_, life.driver.engine, "a");
   EXPECT_EQ(shop_.migrate("snapshot:a", "native:n"), "");
@@ -136,7 +132,7 @@ TEST_F(Migrate, AnEmptyStoreIsAStoreToo) {
 }
 
 TEST_F(Migrate, RevisionsAreBumpedWhenAsked) {
-  Life life(new_seed());
+  Life life(run_seed());
   life.steps(300);
   save_snapshot(shop_, life.driver.engine, "a");
   const Revision before = life.driver.engine.revision();

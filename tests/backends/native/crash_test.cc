@@ -8,6 +8,7 @@
 #include <random>
 
 #include "tests/backends/native/native_harness.h"
+#include "tests/support/seed.h"
 
 namespace keelson::tests {
 namespace {
@@ -76,14 +77,11 @@ struct Loop {
   int checkpoints = 0, installs = 0;
 };
 
-uint64_t fresh_seed() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
 TEST(Crash, NothingAcknowledgedIsLost) {
+  const uint64_t first = run_seed();
   int checkpoints = 0, installs = 0;
   for (uint64_t world = 0; world < 20; ++world) {
-    const uint64_t seed = world < 5 ? world : fresh_seed();
+    const uint64_t seed = world < 5 ? world : first + world;
     SCOPED_TRACE("seed " + std::to_string(seed));
     Loop loop(seed, false);
     for (int round = 0; round < 60; ++round) {

@@ -13,6 +13,7 @@
 #include "backends/sql/statements.h"
 #include "tests/backends/sql/flaky_database.h"
 #include "tests/backends/sql/sql_harness.h"
+#include "tests/support/seed.h"
 
 namespace keelson::tests {
 namespace {
@@ -99,8 +100,7 @@ TEST(SqlLog, TablesOfANewerVersionAreRefused) {
 // Batches in doubt: each proposal has one outcome, is in the log at most once, and all processes
 // read the same log.
 TEST(SqlLog, NothingTwiceAndNothingLostWhenConnectionsAreCut) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const uint64_t seed = run_seed();
   Machine machine;
   auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
   Faults faults;

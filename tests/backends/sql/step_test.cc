@@ -11,6 +11,7 @@
 #include "backends/sql/schema.h"
 #include "tests/backends/engine/engine_support.h"
 #include "tests/backends/sql/sql_harness.h"
+#include "tests/support/seed.h"
 
 namespace keelson::tests {
 namespace {
@@ -102,9 +103,7 @@ TEST_F(Steps, AKeyThatACompactionTakesInTheMiddleOfAStep) {
 }
 
 TEST_F(Steps, RandomHistories) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(run_seed());
   auto below = [&](uint64_t n) { return random() % n; };
   for (int round = 0; round < 30; ++round) {
     for (uint64_t i = below(60) + (round == 0); i > 0; --i) {
@@ -138,8 +137,24 @@ TEST_F(Steps, RandomHistories) {
     }
     const bool nothing = driver_.index == logged_;
     EXPECT_EQ(step(), nothing ? sql::StepOutcome::kNothing : sql::StepOutcome::kMoved);
-    expect_equal();
+    if (!nothing) expect_equal();
   }
+}
+
+// What a compaction takes behind the log's last entry is no step's business: whoever loads the
+// tables goes on with it. The random histories expected equal tables then, and one in twenty-five
+// failed. The next step removes it all.
+TEST_F(Steps, WhatACompactionTakesWithoutAnEntryWaitsForTheNextStep) {
+  for (int i = 0; i < 20; ++i) driver_.put("key", std::to_string(i));
+  driver_.compact(driver_.engine.revision());
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  EXPECT_EQ(loaded(Bucket::kKey).size(), 20u);
+  driver_.settle();
+  EXPECT_EQ(step(), sql::StepOutcome::kNothing);
+  EXPECT_EQ(loaded(Bucket::kKey).size(), 20u);
+  driver_.put("key", "next");
+  ASSERT_EQ(step(), sql::StepOutcome::kMoved);
+  expect_equal();
 }
 
 TEST_F(Steps, ALargeCompactionIsRemovedInPortions) {

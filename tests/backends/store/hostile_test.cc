@@ -1,14 +1,13 @@
 // The store over a log that does everything a log may do.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <iostream>
 #include <map>
 #include <random>
 
 #include "backends/engine/command_codec.h"
 #include "tests/backends/store/harness.h"
 #include "tests/support/hostile_log.h"
+#include "tests/support/seed.h"
 
 namespace keelson::store {
 namespace {
@@ -438,9 +437,7 @@ INSTANTIATE_TEST_SUITE_P(, HostileRuns, ::testing::Bool(), [](const auto& of) {
 });
 
 TEST_P(HostileRuns, EqualTheReference) {
-  uint64_t seed = std::random_device{}();
-  if (const char* given = std::getenv("KEELSON_SEED")) seed = std::stoull(given);
-  std::cout << "KEELSON_SEED=" << seed << "\n";
+  const uint64_t seed = tests::run_seed();
   struct : HostileLog::Counts {
     size_t expiries = 0;
   } sum;

@@ -4,12 +4,13 @@
 
 #include <gtest/gtest.h>
 
-#include <iostream>
 #include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <utility>
+
+#include "tests/support/seed.h"
 
 namespace keelson::rpc {
 namespace {
@@ -143,9 +144,7 @@ TEST(KvChecks, Overlap) {
 
 // The union of intervals against a plain list of them.
 TEST(KvChecks, OverlapOnRandomRanges) {
-  uint64_t seed = std::random_device{}();
-  std::cout << "KEELSON_SEED=" << seed << "\n";
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   static const std::string kKeys[] = {"a", "b", "ba", "c", "d", "da", "e", "f", "g", "h"};
   static const std::string kOpen("\0", 1);
   for (int i = 0; i < 20'000; ++i) {

@@ -5,6 +5,7 @@
 
 #include "api/proto/rpc.pb.h"
 #include "shim/rpc/watch_service.h"
+#include "tests/support/seed.h"
 
 namespace keelson::rpc {
 namespace {
@@ -67,9 +68,7 @@ void expect_equal(const WatchRequest& got, const Proto& expected) {
 }
 
 TEST(WatchRequest, DecodesAsProtobuf) {
-  uint64_t seed = std::random_device()();
-  std::cout << "seed " << seed << "\n";
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   int well_formed = 0, malformed = 0;
   for (int i = 0; i < 100'000; ++i) {
     std::string bytes = random_request(random).SerializeAsString();

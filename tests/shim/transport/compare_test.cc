@@ -6,6 +6,7 @@
 #include "tests/shim/transport/grpc_client.h"
 #include "tests/shim/transport/test_server.h"
 #include "tests/support/grpc_mount.h"
+#include "tests/support/seed.h"
 
 namespace keelson::transport {
 namespace {
@@ -115,9 +116,7 @@ TEST_F(Compare, TooLargeMessagesHaveTheSameCode) {
 }
 
 TEST_F(Compare, RandomCalls) {
-  const uint32_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   const char* const names[] = {"Echo", "Late", "Stream", "Status", "Pausing", "Missing"};
   for (int i = 0; i < 60; ++i) {
     GrpcCallOptions options;

@@ -13,6 +13,7 @@
 #include "shim/transport/inbox.h"
 #include "shim/transport/timer_wheel.h"
 #include "tests/shim/transport/test_server.h"
+#include "tests/support/seed.h"
 
 namespace keelson::transport {
 namespace {
@@ -61,7 +62,7 @@ TEST(GrpcWire, ContentTypes) {
 }
 
 TEST(Deframer, MessagesInAnyPieces) {
-  std::mt19937 random(std::random_device{}());
+  std::mt19937_64 random(tests::run_seed());
   std::vector<std::string> sent;
   std::string wire;
   for (int i = 0; i < 50; ++i) {
@@ -108,9 +109,7 @@ struct Fired {
 // Against the definition: each timer fires once, not before its time and at most two ticks after
 // the step that reaches it; until_next() never promises more rest than there is.
 TEST(TimerWheel, RandomTimers) {
-  const uint32_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(tests::run_seed());
   MonotonicTime now{milliseconds(random() % 100'000'000)};
   TimerWheel wheel(now);
   std::vector<std::unique_ptr<Fired>> timers;

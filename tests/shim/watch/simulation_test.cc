@@ -3,10 +3,10 @@
 // is the whole story. Every message is judged when it is sent.
 #include <algorithm>
 #include <cstdlib>
-#include <random>
 #include <set>
 
 #include "tests/shim/watch/fixture.h"
+#include "tests/support/seed.h"
 
 namespace keelson::watch {
 namespace {
@@ -437,7 +437,7 @@ void World::finish() {
 TEST(Simulation, EveryWatchSeesItsEventsOnceInOrder) {
   const char* given = std::getenv("KEELSON_SEED");
   const char* rounds = std::getenv("KEELSON_ROUNDS");
-  uint64_t first = given ? std::stoull(given) : std::random_device()();
+  const uint64_t first = tests::run_seed();
   uint64_t count = rounds ? std::stoull(rounds) : given ? 1 : 150;
   Totals totals;
   for (uint64_t seed = first; seed < first + count; ++seed) {
