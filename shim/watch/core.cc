@@ -42,7 +42,12 @@ Metrics::Metrics(base::Registry& registry)
 
 Core::Core(const HubOptions& options, model::Store& store, model::Cluster& cluster,
            base::Random& random, base::Registry& metrics)
-    : options_(options), store_(store), cluster_(cluster), random_(random), metrics_(metrics) {
+    : options_(options),
+      store_(store),
+      cluster_(cluster),
+      random_(random),
+      metrics_(metrics),
+      groups_(random.next()) {
   KEELSON_CHECK(options_.message_bytes + 64 < options_.fragment_bytes,
                 "only a single revision may be long enough for fragments");
 }

@@ -88,10 +88,14 @@ class Group {
 // an interval index for ranges.
 class GroupTable {
  public:
+  // Of the index of ranges, see there.
+  explicit GroupTable(uint64_t seed) : ranges_(seed) {}
+
   // The group, made when absent; valid until remove().
   Group& get(model::KeyRange range, View view);
   void remove(Group& group);
   size_t size() const { return size_; }
+  size_t depth() const { return ranges_.depth(); }  // of the index; for tests
 
   // Calls f(Group&) for each group whose range contains `key`, whatever its filters.
   template <class F>

@@ -1,9 +1,11 @@
 // Ranges of keys, found by a key they contain: a treap ordered by (key, end) in which every node
-// knows the furthest end below it. insert and erase cost O(log n); stab costs O(log n + found) for
-// ranges that nest or spread like Kubernetes' prefixes, and never looks at a subtree that ends
-// before the key. Not thread-safe.
+// knows the furthest end below it. insert and erase cost O(log n) and recurse as deep, whatever the
+// ranges and their order, as long as who chooses them cannot know the seed; stab costs
+// O(log n + found) for ranges that nest or spread like Kubernetes' prefixes, and never looks at a
+// subtree that ends before the key. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,6 +21,9 @@ namespace keelson::watch {
 template <class Value>
 class IntervalIndex {
  public:
+  // The same seed makes the same trees; clients must not be able to guess it.
+  explicit IntervalIndex(uint64_t seed) : seed_(seed) {}
+
   // The value of the range, made when absent. The reference stays valid until erase().
   Value& insert(model::KeyRange range) {
     if (Node* node = find(range)) return node->value;
@@ -33,6 +38,8 @@ class IntervalIndex {
 
   void erase(model::KeyRange range) { root_ = erase(std::move(root_), range); }
   size_t size() const { return size_; }
+  // Nodes on the longest way down: how deep calls recurse. Looks at all of them; for tests.
+  size_t depth() const { return depth(root_.get()); }
 
   // Calls f(Value&) for each range that contains `key`, in order of the ranges.
   template <class F>
@@ -67,6 +74,10 @@ class IntervalIndex {
 
   static bool before(model::KeyRange a, model::KeyRange b) {
     return a.key != b.key ? a.key < b.key : a.end < b.end;
+  }
+
+  static size_t depth(const Node* node) {
+    return node ? 1 + std::max(depth(node->left.get()), depth(node->right.get())) : 0;
   }
 
   Node* find(model::KeyRange range) const {
@@ -126,8 +137,7 @@ class IntervalIndex {
     stab(node->right.get(), key, f);
   }
 
-  // splitmix64 over a counter: the shape of the tree does not depend on the order of inserts, and a
-  // run is the same every time.
+  // splitmix64 from the seed on: the shape of the tree depends on neither keys nor order.
   uint64_t next_priority() {
     uint64_t z = seed_ += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -137,7 +147,7 @@ class IntervalIndex {
 
   Link root_;
   size_t size_ = 0;
-  uint64_t seed_ = 0;
+  uint64_t seed_;
 };
 
 }  // namespace keelson::watch
