@@ -1,5 +1,6 @@
 #include "shim/rpc/lease_service.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -64,34 +65,60 @@ void list(ServiceContext& context, CallPtr call, std::string message) {
   answer_bytes(*call, std::move(out));
 }
 
+// The renewals of one stream that were not answered yet. A store whose log counts renewals answers
+// from another thread, maybe after the client has sent its last request. Thread-safe.
+class Renewals {
+ public:
+  explicit Renewals(CallPtr call) : call_(std::move(call)) {}
+  transport::Call& call() { return *call_; }
+  void begin() { open_.fetch_add(1, std::memory_order_relaxed); }
+  // A renewal was answered, or no more will begin. The last one ends the call.
+  void end() {
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) call_->finish({});
+  }
+  size_t open() const { return open_.load(std::memory_order_relaxed); }
+
+ private:
+  const CallPtr call_;
+  std::atomic<size_t> open_{1};  // the client's half of the stream is one of them
+};
+
 // One reply per request, in their order, header filled before the renewal; a missing lease answers
 // TTL 0 and the stream goes on (etcd 3.7).
 class KeepAlive : public transport::StreamHandler {
  public:
-  KeepAlive(ServiceContext& context, CallPtr call) : context_(context), call_(std::move(call)) {}
+  KeepAlive(ServiceContext& context, CallPtr call)
+      : context_(context), renewals_(std::make_shared<Renewals>(std::move(call))) {}
 
   void on_message(std::string message) override {
     LeaseQuestion question;
-    if (!decode(message, question)) return fail(*call_, Error::kMalformedRequest);
-    context_.store.lease_keep_alive(question.id, [&context = context_, call = call_,
+    if (!decode(message, question)) return fail(renewals_->call(), Error::kMalformedRequest);
+    renewals_->begin();
+    context_.store.lease_keep_alive(question.id, [&context = context_, renewals = renewals_,
                                                   id = question.id](model::LeaseReply reply) {
-      if (reply.error != Error::kNone) return fail(*call, reply.error);
+      if (reply.error != Error::kNone) return fail(renewals->call(), reply.error);
       std::string out;
       append_header(out, context, reply.revision, reply.term);
       wire::append_int(out, 2, id);
       wire::append_int(out, 3, reply.lease.granted_ttl);
-      call->send(base::Payload(std::move(out)));
+      renewals->call().send(base::Payload(std::move(out)));
+      renewals->end();
     });
   }
-  void on_half_close() override { call_->finish({}); }
+  void on_half_close() override { renewals_->end(); }
   void on_writable() override {}
   void on_end() override {}
-  bool wants_pause() override { return call_->queued_bytes() > kQueueLimit; }
+  // Each renewal ends in an answer or in the call's end, so what was paused here goes on: the
+  // transport asks again after each answer.
+  bool wants_pause() override {
+    return renewals_->call().queued_bytes() > kQueueLimit || renewals_->open() > kMostOpen;
+  }
 
  private:
   static constexpr size_t kQueueLimit = 256 * 1024;
+  static constexpr size_t kMostOpen = 1024;  // unanswered renewals
   ServiceContext& context_;
-  CallPtr call_;
+  const std::shared_ptr<Renewals> renewals_;
 };
 }  // namespace
 
