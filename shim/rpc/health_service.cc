@@ -57,11 +57,13 @@ void list(ServiceContext&, CallPtr call, std::string message) {
 }
 
 // Tells the status once and then stays silent: it changes only when the server ends, and the stream
-// with it.
+// with it. The method has one request; were more of them answered, a client that does not read
+// could make the server keep as many answers.
 class Watch : public transport::StreamHandler {
  public:
   explicit Watch(CallPtr call) : call_(std::move(call)) {}
   void on_message(std::string message) override {
+    if (std::exchange(asked_, true)) return;
     std::string service;
     if (Error error = decode(message, service); error != Error::kNone) {
       return fail(*call_, error);
@@ -74,6 +76,7 @@ class Watch : public transport::StreamHandler {
 
  private:
   CallPtr call_;
+  bool asked_ = false;
 };
 }  // namespace
 
