@@ -42,7 +42,7 @@ constexpr FlagSpec kFlags[] = {
     {"listen-peer-urls", kUrls, "http://localhost:2380", "listen-peer-urls", kBuilt, kMember,
      "Checked; one member listens for no peers."},
     {"max-concurrent-streams", kUint32, "4294967295", "max-concurrent-streams", kBuilt, kMember,
-     "Most HTTP/2 streams of one connection."},
+     "Most HTTP/2 streams of one connection, 0: no limit."},
     {"max-request-bytes", kUint, "1572864", "max-request-bytes", kBuilt, kMember,
      "Largest command."},
     {"max-snapshots", kUint, "5", "max-snapshots", kWarned, kMember,

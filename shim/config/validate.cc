@@ -234,6 +234,12 @@ milliseconds ticks(const Values& values, std::string_view name) {
   return milliseconds(std::min<uint64_t>(values.number(name), kLongestTimeout + 1));
 }
 
+// etcd leaves this limit to its gRPC library, which takes 0 as the largest number.
+uint32_t streams(const Values& values) {
+  auto most = static_cast<uint32_t>(values.number("max-concurrent-streams"));
+  return most == 0 ? UINT32_MAX : most;
+}
+
 void fill(Config& config) {
   const Values& values = config.values;
   config.name = values.text("name");
@@ -251,8 +257,7 @@ void fill(Config& config) {
   config.election_timeout = ticks(values, "election-timeout");
   config.limits.max_txn_ops = values.number("max-txn-ops");
   config.limits.max_request_bytes = values.number("max-request-bytes");
-  config.limits.max_concurrent_streams =
-      static_cast<uint32_t>(values.number("max-concurrent-streams"));
+  config.limits.max_concurrent_streams = streams(values);
   config.keepalive_min_time = values.duration("grpc-keepalive-min-time");
   config.keepalive_interval = values.duration("grpc-keepalive-interval");
   config.keepalive_timeout = values.duration("grpc-keepalive-timeout");

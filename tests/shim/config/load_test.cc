@@ -31,6 +31,16 @@ TEST(Load, Defaults) {
   EXPECT_TRUE(has_note(outcome, "'data-dir' was empty; using default", "default.etcd"));
 }
 
+// A limit of 0 was taken at its word, and a server with it refused every call. In etcd 0 means
+// none: its gRPC library takes it as the largest number there is.
+TEST(Load, NoConcurrentStreamsMeansNoLimit) {
+  Outcome outcome = run({{"--max-concurrent-streams=0"}, {}, {}});
+  ASSERT_EQ(outcome.exit_code, -1);
+  EXPECT_EQ(outcome.config.limits.max_concurrent_streams, UINT32_MAX);
+  outcome = run({{"--max-concurrent-streams=1"}, {}, {}});
+  EXPECT_EQ(outcome.config.limits.max_concurrent_streams, 1u);
+}
+
 // Flag, variable and file for one setting: what counts, and what ends the start.
 TEST(Load, Precedence) {
   struct {
