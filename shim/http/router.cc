@@ -27,6 +27,11 @@ bool contains(const std::vector<std::string>& list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
+// A probe itself or one of its single checks.
+bool is_probe(std::string_view path, std::string_view probe) {
+  return path.starts_with(probe) && (path.size() == probe.size() || path[probe.size()] == '/');
+}
+
 std::string header(const HttpRequest& request, std::string_view name) {
   for (const auto& [key, value] : request.headers) {
     if (key == name) return value;
@@ -118,8 +123,8 @@ class Router {
   }
 
   static bool known(std::string_view path) {
-    return path == "/health" || path == "/version" || path == "/livez" || path == "/readyz" ||
-           path == "/debug/vars" || path.starts_with("/livez/") || path.starts_with("/readyz/");
+    return path == "/health" || path == "/version" || path == "/debug/vars" ||
+           is_probe(path, "/livez") || is_probe(path, "/readyz");
   }
 
   void metrics(const Respond& respond) {
@@ -182,7 +187,7 @@ transport::HttpHandler make_client_handler(model::Store& store, model::Cluster& 
 transport::HttpHandler metrics_only(transport::HttpHandler client_handler) {
   return [handler = std::move(client_handler)](HttpRequest request, Respond respond) {
     bool served = request.path == "/metrics" || request.path == "/health" ||
-                  request.path == "/livez" || request.path == "/readyz";
+                  is_probe(request.path, "/livez") || is_probe(request.path, "/readyz");
     if (!served) return respond(not_found());
     handler(std::move(request), std::move(respond));
   };

@@ -28,8 +28,8 @@ transport::HttpHandler make_client_handler(model::Store& store, model::Cluster& 
                                            base::Logger& logger, base::Registry& metrics,
                                            HttpOptions options);
 
-// The handler of a --listen-metrics-urls listener: /metrics, /health, /livez and /readyz only,
-// shares the checks' metrics with the client handler.
+// The handler of a --listen-metrics-urls listener: /metrics, /health, /livez and /readyz with their
+// single checks only, shares the checks' metrics with the client handler.
 transport::HttpHandler metrics_only(transport::HttpHandler client_handler);
 
 }  // namespace keelson::http

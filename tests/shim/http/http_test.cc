@@ -225,6 +225,17 @@ TEST_F(Http, TheMetricsListenerServesFourPaths) {
   EXPECT_EQ(ask_of(handler, "GET", "/debug/vars").status, 404);
 }
 
+// The metrics listener knew the probes and not their single checks: a load balancer that asked for
+// /readyz/data_corruption there was told 404. etcd serves them on both listeners.
+TEST_F(Http, SingleChecksOnTheMetricsListener) {
+  auto handler = metrics_only(make_client_handler(store_, cluster_, logger_, metrics_, {}));
+  EXPECT_EQ(ask_of(handler, "GET", "/readyz/data_corruption").status, 200);
+  EXPECT_EQ(ask_of(handler, "GET", "/livez/serializable_read").status, 200);
+  EXPECT_EQ(ask_of(handler, "GET", "/livez/nonsense").status, 404);
+  EXPECT_EQ(ask_of(handler, "GET", "/livez/").status, 404);
+  EXPECT_EQ(ask_of(handler, "GET", "/livezzz").status, 404);
+}
+
 TEST_F(Http, ChecksAreCounted) {
   store_.barrier = model::Error::kTimeout;
   ask("GET", "/readyz");
