@@ -14,8 +14,8 @@ std::string IoError::text() const {
 }
 
 void close_in_steps(std::unique_ptr<File> file) {
-  uint64_t left = 0;
-  if (file == nullptr || !file->size(left).ok()) return;
+  uint64_t left = 0, names = 0;
+  if (file == nullptr || !file->names(names).ok() || names > 0 || !file->size(left).ok()) return;
   // A step that fails only leaves more to the close.
   while (left > kFreedAtOnce) {
     left -= kFreedAtOnce;

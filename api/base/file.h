@@ -38,6 +38,12 @@ class File {
   // Reserves [0, size) so that later writes change no metadata; the new bytes read as zero.
   virtual IoError allocate(uint64_t size) = 0;
   virtual IoError size(uint64_t& out) = 0;
+  // How many names the file has left (st_nlink). Where a file has one name at most, as in the
+  // tests' file systems, nobody asks while it has one.
+  virtual IoError names(uint64_t& out) {
+    out = 0;
+    return {};
+  }
   // Exclusive lock held until close. etcd's kinds: an OFD lock on WAL segments, flock on the db.
   // EWOULDBLOCK when another process holds it.
   virtual IoError lock_ofd() = 0;
@@ -46,7 +52,8 @@ class File {
 
 // Closes the last handle of a file that has lost its name. Its space is freed in steps, from the
 // end: freeing a gigabyte at once (ext4 with online discard: 100 ms) holds up the syncs of other
-// files. Accepts nullptr.
+// files. One that has another name, as a backup by hard links gives it, is only closed. Accepts
+// nullptr.
 void close_in_steps(std::unique_ptr<File> file);
 
 enum class OpenMode {

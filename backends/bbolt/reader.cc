@@ -133,6 +133,9 @@ std::string Reader::parse(std::string_view page, uint16_t flags, std::vector<Ele
   size_t count = base::load_le16(page.data() + 10);
   if (kPageHeaderSize + count * kElementSize > page.size()) return "more elements than fit";
   out.resize(count);
+  // bbolt lays out keys and values one behind the other, in order, from the end of the elements: a
+  // damaged count or size shows, which no checksum does.
+  uint64_t end = kPageHeaderSize + count * kElementSize;
   for (size_t i = 0; i < count; ++i) {
     size_t element_at = kPageHeaderSize + i * kElementSize;
     const char* at = page.data() + element_at;
@@ -143,6 +146,8 @@ std::string Reader::parse(std::string_view page, uint16_t flags, std::vector<Ele
     uint64_t begin = element_at + position;
     if (begin + key_size + value_size > page.size()) return "element outside the page";
     if (key_size == 0 && !branch) return "empty key";
+    if (begin != end) return "a gap before an element";
+    end = begin + key_size + value_size;
     out[i].flags = branch ? 0 : base::load_le32(at);
     out[i].key = page.substr(begin, key_size);
     out[i].value = page.substr(begin + key_size, value_size);

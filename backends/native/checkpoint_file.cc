@@ -39,6 +39,14 @@ std::string CheckpointFile::open(std::unique_ptr<base::File> file,
   return wrong;
 }
 
+std::string CheckpointFile::check_buckets() const {
+  for (int i = 0; i < backends::kBucketCount; ++i) {
+    const std::string name(backends::bucket_name(static_cast<Bucket>(i)));
+    if (!reader_->has(name)) return "the database file has no bucket " + name;
+  }
+  return "";
+}
+
 std::string CheckpointFile::read_meta() {
   bool found = false;
   std::string version;

@@ -20,6 +20,9 @@ class CheckpointFile : public backends::CheckpointReader {
   // "" or what is wrong with the file: damage, or a storage version above 3.7.
   static std::string open(std::unique_ptr<base::File> file, std::unique_ptr<CheckpointFile>& out);
 
+  // "" or which of the ten buckets is missing. write_checkpoint() makes all of them, empty or not,
+  // so in its files one that is missing has been damaged in its name.
+  std::string check_buckets() const;
   Index index() const override { return index_; }
   Term term() const override { return term_; }
   // Damage that shows only during the walk ends it and is told by damage().

@@ -13,11 +13,18 @@ using base::IoError;
 
 namespace {
 constexpr uint64_t kSyncEvery = uint64_t{8} << 20;
+// A checkpoint that would leave less of the disk fails, for the log needs it.
+constexpr uint64_t kRoomToLeave = uint64_t{16} << 20;
+// One that failed is tried again behind so many bytes of the log.
+constexpr uint64_t kTryAgain = uint64_t{8} << 20;
 }  // namespace
 
+uint64_t NativeLog::checkpoint_limit() const {
+  return std::max(options_.checkpoint_bytes, static_cast<uint64_t>(db_size_.load()));
+}
+
 bool NativeLog::checkpoint_due() const {
-  auto last = static_cast<uint64_t>(db_size_.load());
-  return wal_bytes_.load() > std::max(options_.checkpoint_bytes, last);
+  return wal_bytes_.load() > checkpoint_limit();
 }
 
 // A spare comes first, for the log would wait for it; then what frees space; then what takes long.
@@ -56,12 +63,15 @@ bool NativeLog::remove_segment() {
 }
 
 void NativeLog::checkpoint() {
-  uint64_t before = wal_bytes_.load();
+  const uint64_t before = wal_bytes_.load(), limit = checkpoint_limit();
   IoError error = save_checkpoint();
-  if (!error.ok()) {
-    KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+  if (error.ok()) {
+    wal_bytes_.fetch_sub(before);
+    return;
   }
-  wal_bytes_.fetch_sub(before);
+  KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+  (void)parts_.files.remove(building());  // gives the space back, which the log may need
+  wal_bytes_.fetch_sub(before - (limit - std::min(limit, kTryAgain)));
 }
 
 IoError NativeLog::save_checkpoint() {
@@ -73,12 +83,12 @@ IoError NativeLog::save_checkpoint() {
   record.term = source->term();
   record.has_conf_state = true;
   record.conf_state.voters = {metadata_.member.value()};
-  std::string path = snap_dir() + "/db.tmp";
+  const std::string path = building();
   std::unique_ptr<base::File> file;
   uint64_t size = 0;
   IoError error = parts_.files.open(path, base::OpenMode::kCreate, 0600, file);
   if (error.ok()) {
-    PacedFile paced(*file, kSyncEvery);
+    PacedFile paced(*file, kSyncEvery, RoomToLeave{parts_.files, snap_dir(), kRoomToLeave});
     error = write_checkpoint(*source, paced, size);
   }
   if (error.ok()) error = file->sync_all();

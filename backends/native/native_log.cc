@@ -1,6 +1,7 @@
 #include "backends/native/native_log.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
@@ -69,6 +70,7 @@ backends::LogStatus NativeLog::status() {
 
 void NativeLog::run() {
   std::vector<backends::Proposal> batch;
+  std::unique_ptr<wal::SnapshotRecord> record;  // to be written
   std::unique_lock lock(mutex_);
   while (true) {
     wake_log_.wait(lock, [&] {
@@ -78,10 +80,11 @@ void NativeLog::run() {
     // What was appended before stop() is still made durable.
     if (stopping_ && queue_.empty()) return;
     batch.swap(queue_);
-    auto record = std::move(to_record_);
+    if (to_record_ != nullptr) record = std::move(to_record_);
     lock.unlock();
     commit_all(batch);
-    if (record != nullptr) write_snapshot_record(*record);
+    // Without room it comes again with the next batch: the segments that it frees are needed.
+    if (record != nullptr && write_snapshot_record(*record)) record.reset();
     batch.clear();
     lock.lock();
   }
@@ -103,7 +106,7 @@ void NativeLog::commit_slice(std::span<const backends::Proposal> batch) {
   entries_.clear();
   committed_.clear();
   Index index = state_.commit;
-  uint64_t bytes = kSliceOverhead;
+  uint64_t bytes = 2 * kSliceOverhead;  // a snapshot record behind it finds room as well
   for (const backends::Proposal& proposal : batch) {
     index = index.next();
     entries_.push_back({state_.term, index, core::EntryType::kNormal, proposal.data});
@@ -116,7 +119,7 @@ void NativeLog::commit_slice(std::span<const backends::Proposal> batch) {
     bytes += proposal.data.size() + kEntryOverhead;
   }
   // A full disk is found before anything is written, so the proposals surely did not happen.
-  if (IoError error = wal_->reserve(bytes); !error.ok()) {
+  if (IoError error = make_room(bytes); !error.ok()) {
     KEELSON_LOG(parts_.logger, kError, "no room for the write-ahead log", {"error", error.text()});
     return fail(batch, backends::AppendFailure::kRefused);
   }
@@ -126,6 +129,15 @@ void NativeLog::commit_slice(std::span<const backends::Proposal> batch) {
   last_.store(index.value(), std::memory_order_relaxed);
   listener_->on_committed(committed_);
   if (options_.acknowledge_before_sync) sync();
+}
+
+// On a full disk the prepared segment is room still.
+IoError NativeLog::make_room(uint64_t bytes) {
+  IoError error = wal_->reserve(bytes);
+  if (error.code != ENOSPC) return error;
+  bool used = false;
+  if (!require(wal_->use_spare(bytes, used)) || !used) return error;
+  return wal_->reserve(bytes);
 }
 
 void NativeLog::fail(std::span<const backends::Proposal> batch, backends::AppendFailure why) {
@@ -163,17 +175,18 @@ bool NativeLog::sync() {
   return true;
 }
 
-void NativeLog::write_snapshot_record(const wal::SnapshotRecord& record) {
-  if (dead_) return;
+bool NativeLog::write_snapshot_record(const wal::SnapshotRecord& record) {
   // Without it the next start reads more of the log than it needs to; nothing is lost.
-  if (!wal_->reserve(kSliceOverhead).ok()) return;
-  if (!require(wal_->append_snapshot(record)) || !sync()) return;
+  if (dead_) return true;
+  if (!make_room(kSliceOverhead).ok()) return dead_;
+  if (!require(wal_->append_snapshot(record)) || !sync()) return true;
   wal_->release(record.index);
   {
     std::lock_guard lock(mutex_);
     released_ = true;
   }
   wake_checkpoint_.notify_one();
+  return true;
 }
 
 // A failed write or sync is final: the kernel may have dropped the pages and marked them clean, so

@@ -98,13 +98,15 @@ class NativeLog final : public backends::Log {
   void commit_all(std::span<const backends::Proposal> batch);
   void commit_slice(std::span<const backends::Proposal> batch);
   void fail(std::span<const backends::Proposal> batch, backends::AppendFailure why);
-  void write_snapshot_record(const wal::SnapshotRecord& record);
+  base::IoError make_room(uint64_t bytes);
+  bool write_snapshot_record(const wal::SnapshotRecord& record);  // false: there was no room
   bool save(std::span<const core::Entry> entries);
   bool sync();
   bool require(const base::IoError& error);
 
   // --- checkpointer.cc, on the checkpoint thread ---
   void run_checkpoints();
+  uint64_t checkpoint_limit() const;
   bool checkpoint_due() const;
   void prepare_spare();
   bool remove_segment();  // true: there are more to remove
@@ -114,6 +116,7 @@ class NativeLog final : public backends::Log {
   std::string member_dir() const { return options_.data_dir + "/member"; }
   std::string wal_dir() const { return member_dir() + "/wal"; }
   std::string snap_dir() const { return member_dir() + "/snap"; }
+  std::string building() const { return snap_dir() + "/db.tmp"; }
 
   const NativeOptions options_;
   const NativeParts parts_;

@@ -202,6 +202,7 @@ std::string NativeLog::open_checkpoint(std::unique_ptr<CheckpointFile>& out) {
   if (error.ok()) error = file->size(size);
   if (!error.ok()) return error.text();
   std::string wrong = CheckpointFile::open(std::move(file), out);
+  if (wrong.empty()) wrong = out->check_buckets();
   if (!wrong.empty()) return path + ": " + wrong;
   db_size_.store(static_cast<int64_t>(size));
   KEELSON_LOG(parts_.logger, kInfo, "opened backend db", {"path", path},
@@ -320,7 +321,8 @@ std::string NativeLog::lead(const wal::Recovered& recovered, Index file_index) {
     last_term = Term(1);
     state_ = {last_term, MemberId(), Index()};
     core::Entry entry{last_term, last, core::EntryType::kConfChange, bytes};
-    if (!save({&entry, 1})) return "the write-ahead log cannot be written";
+    // Synced, as all entries are before the next ones are written.
+    if (!save({&entry, 1}) || !sync()) return "the write-ahead log cannot be written";
     backends::LogEntry handed;
     handed.index = last;
     handed.term = last_term;

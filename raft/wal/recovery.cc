@@ -6,12 +6,16 @@
 
 #include "api/base/digest.h"
 #include "raft/core/codec.h"
+#include "raft/wal/remains.h"
 
 namespace keelson::wal {
 
 namespace {
 using base::IoError;
 using base::OpenMode;
+
+constexpr std::string_view kDamagedBefore =
+    "damage, not a torn write: records that were acknowledged lie behind it";
 
 std::string at(const SegmentName& segment, uint64_t offset, std::string_view what) {
   return "write-ahead log " + segment.text() + " at byte " + std::to_string(offset) + ": " +
@@ -63,7 +67,10 @@ class Scanner {
       size_t size = 0;
       std::string_view rest = std::string_view(bytes).substr(offset);
       FrameResult result = read_frame(rest, record, size);
-      if (result == FrameResult::kEnd) break;
+      if (result == FrameResult::kEnd) {
+        if (last && holds_synced_records(rest)) return at(name, offset, kDamagedBefore);
+        break;
+      }
       bool sum_ok = result == FrameResult::kRecord && check_sum(record);
       if (result == FrameResult::kRecord && sum_ok) {
         std::string wrong = take(record, position, bytes);
@@ -78,6 +85,7 @@ class Scanner {
       if (!torn)
         return at(name, offset,
                   result == FrameResult::kRecord ? "checksum mismatch" : "damaged record");
+      if (holds_synced_records(rest)) return at(name, offset, kDamagedBefore);
       return repair(path, bytes, offset);
     }
     if (last) out_.end = offset;

@@ -1,7 +1,9 @@
-// Reads a write-ahead log after a crash, by etcd's rules and nothing laxer.
+// Reads a write-ahead log after a crash, by etcd's rules and one stricter.
 //
 // A torn tail (docs/formats/data_directory.md) is cut once, after a copy to *.broken; any other
-// damage is a sentence for the operator and nothing is changed.
+// damage is a sentence for the operator and nothing is changed. So is a tail that looks torn, or
+// like the end, but has synced records behind it (remains.h): etcd, whose database file is ahead
+// of what such a cut leaves, would not serve it either.
 #pragma once
 
 #include <cstdint>

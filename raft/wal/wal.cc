@@ -19,6 +19,11 @@ constexpr uint64_t kSyncEvery = uint64_t{4} << 20;
 // blocks of such a page in every small write and sync of it: with 1 MiB here, a commit of one put
 // costs a sixth more.
 constexpr uint64_t kZeroChunk = uint64_t{64} << 10;
+// A cut that found no room is tried again behind so many bytes, for trying takes what is left of
+// the disk for a moment.
+constexpr uint64_t kCutAgain = uint64_t{8} << 20;
+// Upper bound of the records that a segment begins with, but for the metadata.
+constexpr uint64_t kHeadRecords = 512;
 
 IoError fill_zero(base::File& file, uint64_t begin, uint64_t end) {
   const std::string zeros(std::min(kZeroChunk, end - std::min(begin, end)), '\0');
@@ -140,6 +145,7 @@ IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Reco
   wal->state_ = recovered.state;
   wal->crc_ = recovered.crc;
   wal->offset_ = recovered.end;
+  wal->cut_at_ = options.segment_bytes;
   wal->reserved_ = std::max(size, options.segment_bytes);
   const uint64_t first = recovered.segments.back().first.value();
   wal->last_index_ = recovered.entries.empty() ? Index(first == 0 ? 0 : first - 1)
@@ -154,6 +160,17 @@ IoError Wal::reserve(uint64_t bytes) {
   IoError error = held_.back().file->allocate(wanted);
   if (error.ok()) reserved_ = wanted;
   return error;
+}
+
+IoError Wal::use_spare(uint64_t bytes, bool& used) {
+  used = false;
+  {
+    std::lock_guard lock(side_mutex_);
+    if (spare_ == nullptr) return {};
+  }
+  if (bytes + metadata_.size() + kHeadRecords > options_.segment_bytes) return {};
+  used = true;
+  return cut();
 }
 
 IoError Wal::append(std::span<const core::Entry> entries, const core::HardState& state) {
@@ -190,7 +207,7 @@ IoError Wal::write_buffer() {
 
 IoError Wal::sync() {
   if (IoError error = held_.back().file->sync_data(); !error.ok()) return error;
-  return offset_ >= options_.segment_bytes ? cut() : IoError{};
+  return offset_ >= cut_at_ ? cut() : IoError{};
 }
 
 // Ends the segment at its last record and goes on in the spare. The new file gets its name only
@@ -200,7 +217,9 @@ IoError Wal::cut() {
   HeldSegment next{{held_.back().name.sequence + 1, last_index_.next()}, nullptr};
   std::string spare_path;
   if (IoError error = take_spare(next.file, spare_path); !error.ok()) {
-    return error.code == ENOSPC ? IoError{} : error;
+    if (error.code != ENOSPC) return error;
+    cut_at_ = offset_ + kCutAgain;
+    return {};
   }
   if (IoError error = held_.back().file->truncate(offset_); !error.ok()) return error;
   if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
@@ -209,7 +228,7 @@ IoError Wal::cut() {
   append_state(buffer_, state_, crc_);
   held_.push_back(std::move(next));
   offset_ = 0;
-  reserved_ = options_.segment_bytes;
+  cut_at_ = reserved_ = options_.segment_bytes;
   if (IoError error = write_buffer(); !error.ok()) return error;
   if (IoError error = held_.back().file->sync_all(); !error.ok()) return error;
   if (IoError e = files_.rename(spare_path, path(held_.back().name.text())); !e.ok()) return e;
@@ -227,7 +246,10 @@ IoError Wal::take_spare(std::unique_ptr<base::File>& file, std::string& spare_pa
     }
   }
   spare_path = path("cut.tmp");  // not the name that prepare_spare() may be working on
-  return make_segment(files_, spare_path, options_.segment_bytes, false, file);
+  IoError error = make_segment(files_, spare_path, options_.segment_bytes, false, file);
+  // What it got of the disk is the old segment's, which goes on.
+  if (!error.ok()) (void)files_.remove(spare_path);
+  return error;
 }
 
 IoError Wal::prepare_spare() {

@@ -51,6 +51,9 @@ class Wal {
 
   // Makes room for `bytes` more on the disk. An error (a full disk) leaves the log as it was.
   base::IoError reserve(uint64_t bytes);
+  // On a full disk: goes on in the spare, if there is one and `bytes` fit into it; `used` tells. An
+  // error is as final as one of sync(). REQUIRES: everything appended was synced.
+  base::IoError use_spare(uint64_t bytes, bool& used);
   // Appends the entries, then the state if it changed, in one write.
   base::IoError append(std::span<const core::Entry> entries, const core::HardState& state);
   // Appends a snapshot record. REQUIRES: a state with commit >= its index was appended before.
@@ -86,6 +89,7 @@ class Wal {
   Index last_index_;
   uint32_t crc_ = 0;
   uint64_t offset_ = 0;
+  uint64_t cut_at_ = 0;    // the offset at which a new segment is tried for
   uint64_t reserved_ = 0;  // bytes of the last segment that surely have room on the disk
   uint64_t bytes_written_ = 0;
   std::string buffer_;

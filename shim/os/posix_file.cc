@@ -89,6 +89,12 @@ class PosixFile : public base::File {
     out = static_cast<uint64_t>(info.st_size);
     return {};
   }
+  IoError names(uint64_t& out) override {
+    struct stat info {};
+    if (::fstat(fd_, &info) != 0) return failed("fstat", path_);
+    out = info.st_nlink;
+    return {};
+  }
 
   // As etcd: an open-file-description lock on the whole file, flock where the kernel has none.
   IoError lock_ofd() override {

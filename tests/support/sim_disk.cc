@@ -181,7 +181,11 @@ IoError SimDisk::write(Node& file, uint64_t offset, std::string_view bytes,
 }
 
 IoError SimDisk::resize(Node& file, uint64_t size, const std::string& path) {
-  if (size > file.bytes.size() && used_ + size - file.bytes.size() > capacity_) {
+  if (size > file.bytes.size() && size - file.bytes.size() > room()) {
+    // As far as it goes, like the real ones.
+    const uint64_t more = room();
+    file.bytes.resize(file.bytes.size() + more);
+    used_ += more;
     return {ENOSPC, "grow " + path};
   }
   if (size < file.bytes.size()) remember(file, size, file.bytes.size());

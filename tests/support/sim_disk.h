@@ -30,7 +30,7 @@ class SimDisk : public base::FileSystem {
   bool dead() const;
   // The `n`-th sync from now on fails with EIO, once.
   void fail_sync_after(uint64_t n);
-  // Bytes of all files together; more is ENOSPC.
+  // Bytes of all files together; more is ENOSPC, for which a file still grows as far as it can.
   void set_capacity(uint64_t bytes);
   uint64_t operations() const;  // changing ones so far
 
@@ -82,6 +82,7 @@ class SimDisk : public base::FileSystem {
   void remember(Node& file, uint64_t begin, uint64_t end);
   bool coin();
   uint64_t used(const Node& node) const;
+  uint64_t room() const { return capacity_ > used_ ? capacity_ - used_ : 0; }
   base::IoError write(Node& file, uint64_t offset, std::string_view bytes, const std::string& path);
   base::IoError resize(Node& file, uint64_t size, const std::string& path);
 

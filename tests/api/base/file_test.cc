@@ -32,6 +32,24 @@ TEST(CloseInSteps, FreesNoMoreThanFourMebibytesAtOnce) {
   EXPECT_EQ(sizes, (std::vector<uint64_t>{6 * kMiB, 2 * kMiB}));
 }
 
+// A backup that had linked the database file found it cut to three megabytes after the next
+// checkpoint.
+TEST(CloseInSteps, LeavesAFileThatHasAnotherName) {
+  class Linked : public WatchedFile {
+   public:
+    using WatchedFile::WatchedFile;
+    IoError names(uint64_t& out) override {
+      out = 1;
+      return {};
+    }
+  };
+  std::vector<uint64_t> sizes;
+  auto file = std::make_unique<Linked>(sizes);
+  ASSERT_TRUE(file->allocate(10 * kMiB).ok());
+  close_in_steps(std::move(file));
+  EXPECT_TRUE(sizes.empty());
+}
+
 TEST(CloseInSteps, TakesNoFile) {
   close_in_steps(nullptr);
 }

@@ -167,6 +167,29 @@ TEST(Bbolt, DamageNeverCrashesTheReader) {
   }
 }
 
+// A flipped bit of a page's element count left out sixteen of 301 keys without a word.
+TEST(Bbolt, AWrongCountOfElementsIsNoticed) {
+  Database database;
+  for (int i = 0; i < 40; ++i)
+    database["key"]["k" + std::to_string(100 + i)] = std::string(50, 'v');
+  tests::MemoryFile whole;
+  write(database, whole);
+  int noticed = 0;
+  for (size_t page = 2; page < whole.bytes.size() / kPageSize; ++page) {
+    const char* head = whole.bytes.data() + page * kPageSize;
+    const uint16_t count = base::load_le16(head + 10);
+    if (base::load_le16(head + 8) != kLeafFlag || count != 40) continue;
+    for (const int bit : {0, 3, 5}) {
+      tests::MemoryFile file = whole;
+      file.bytes[page * kPageSize + 10] ^= static_cast<char>(1 << bit);
+      Database found;
+      EXPECT_NE(read(file, found), "") << "bit " << bit;
+      ++noticed;
+    }
+  }
+  EXPECT_EQ(noticed, 3);
+}
+
 TEST(BboltDeathTest, RowsOutOfOrderAreOurBug) {
   tests::MemoryFile file;
   BulkWriter writer(file);

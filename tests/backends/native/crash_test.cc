@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <random>
+#include <thread>
 
 #include "tests/backends/native/native_harness.h"
 #include "tests/support/seed.h"
@@ -180,6 +181,32 @@ TEST(Crash, AFullDiskRefusesAndRecovers) {
   life.listener.settle();
   EXPECT_EQ(life.listener.failed().count(id), 0u);
   EXPECT_EQ(life.listener.history().rbegin()->second.data, "room again");
+}
+
+// A checkpoint that the disk was too full for left its file there, and so kept the disk full: the
+// log stood still as soon as its segment ended.
+TEST(Crash, AFailedCheckpointGivesBackItsSpace) {
+  SimDisk disk(1);
+  native::NativeOptions options = Life::small();
+  options.segment_bytes = 1 << 20;
+  Life life(disk, options);
+  ASSERT_EQ(life.start(), "");
+  uint64_t room = 0;
+  ASSERT_TRUE(disk.free_bytes("/", room).ok());
+  disk.set_capacity(UINT64_MAX - room + 20'000);
+  uint64_t id = 0;
+  auto write = [&](int entries) {
+    for (int i = 0; i < entries; ++i) life.propose({{++id, std::string(900, 'x')}});
+    life.listener.settle();
+  };
+  while (life.listener.checkpoints() == 0) write(1);
+  const std::string db = "/data/member/snap/db";
+  while (disk.exists(db + ".tmp")) std::this_thread::yield();
+  EXPECT_FALSE(disk.exists(db));
+  EXPECT_TRUE(life.listener.failed().empty());
+  disk.set_capacity(UINT64_MAX);
+  for (int i = 0; i < 1000 && !disk.exists(db); ++i) write(1);
+  EXPECT_TRUE(disk.exists(db)) << "it is tried again";
 }
 
 }  // namespace

@@ -175,6 +175,21 @@ TEST(Directory, ADamagedDatabaseIsRefused) {
   EXPECT_EQ(restart(disk), "");
 }
 
+// One flipped bit in a bucket's name, and the server began without a single key.
+TEST(Directory, ADatabaseWithoutABucketIsRefused) {
+  SimDisk disk(1);
+  grow(disk);
+  const std::string path = "/data/member/snap/db", good = disk.contents(path);
+  for (const std::string name : {"lease", "members_removed"}) {
+    std::string bad = good;
+    const size_t at = bad.find(name);
+    ASSERT_NE(at, std::string::npos);
+    bad[at + name.size() - 1] ^= 16;
+    disk.set_contents(path, bad);
+    EXPECT_THAT(restart(disk), HasSubstr("the database file has no bucket " + name));
+  }
+}
+
 TEST(Directory, EtcdsOwnIsRefused) {
   SimDisk disk(1);
   for (const char* dir : {"/data", "/data/member", "/data/member/snap"}) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "raft/wal/remains.h"
 #include "tests/support/sim_disk.h"
 
 namespace keelson::wal {
@@ -172,7 +173,6 @@ TEST(Wal, NothingLaxerThanEtcdsRule) {
   std::unique_ptr<Wal> wal = reopen(disk);
   append(*wal, 1, "first");
   append(*wal, 2, std::string(3000, 'y'));
-  append(*wal, 3, "third");
   wal.reset();
   const std::string full = disk.contents(kFirst);
   const size_t at = full.find("yyyy");
@@ -190,7 +190,7 @@ TEST(Wal, NothingLaxerThanEtcdsRule) {
   EXPECT_TRUE(recovered.repaired);
   EXPECT_EQ(recovered.entries.size(), 1u);
   EXPECT_EQ(disk.contents(std::string(kFirst) + ".broken"), torn);
-  // A zero length ends the segment whatever follows, and what follows is zeroed before it is used.
+  // A zero length ends the segment, and what follows is zeroed before it is used.
   std::string garbage = full;
   garbage.replace(recovered.end, 8, 8, '\0');
   disk.set_contents(kFirst, garbage);
@@ -198,6 +198,99 @@ TEST(Wal, NothingLaxerThanEtcdsRule) {
   append(*wal, 2, "second again");
   EXPECT_EQ(disk.contents(kFirst).find("yyyy"), std::string::npos);
   EXPECT_EQ(all_data(disk), (std::vector<std::string>{"first", "second again"}));
+}
+
+// One flipped bit of a length, or a sector of zeros, made a log of 300 writes one of 94: it looked
+// like a write that a crash had torn, and all that was synced behind it was cut off.
+TEST(Wal, WhatWasSyncedBehindDamageIsNeverCutOff) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, "first");
+  Recovered whole;
+  ASSERT_EQ(read(disk, whole), "");
+  const uint64_t second = whole.end;
+  append(*wal, 2, std::string(1500, '\0'));
+  append(*wal, 3, "third");
+  append(*wal, 4, "fourth");
+  wal.reset();
+  const std::string full = disk.contents(kFirst);
+  auto wrong = [&](const std::string& damaged) {
+    disk.set_contents(kFirst, damaged);
+    Recovered recovered;
+    const std::string sentence = read(disk, recovered);
+    EXPECT_EQ(disk.contents(kFirst), damaged) << "left as it is";
+    return sentence;
+  };
+  std::string longer = full, shorter = full, value = full, length = full;
+  longer[second + 3] ^= 1 << 6;  // bit 30 of the length: beyond the end of the segment
+  shorter[second + 1] ^= 4;      // in the middle of the record
+  value[second + 700] ^= 1;      // all zeros but for it, so a sector of it looks unwritten
+  length.replace(second, 8, 8, '\0');
+  for (const std::string& damaged : {longer, shorter, value, length}) {
+    EXPECT_NE(wrong(damaged), "");
+  }
+  EXPECT_THAT(wrong(longer), HasSubstr("records that were acknowledged lie behind it"));
+  EXPECT_THAT(wrong(length), HasSubstr("records that were acknowledged lie behind it"));
+}
+
+// A value that is full of frames costs a start no more than its size.
+TEST(Wal, RemainsThatAreAllFramesAreReadOnce) {
+  std::string frames;
+  uint32_t crc = 0;
+  std::string nested(size_t{1} << 20, '\0');
+  for (int i = 0; i < 16; ++i) {
+    append_frame(frames, RecordType::kEntry, nested.substr(frames.size() % 8), {}, crc);
+    nested = frames.substr(0, size_t{1} << 20);
+  }
+  EXPECT_FALSE(holds_synced_records(frames));
+  append_frame(frames, RecordType::kState, "s", {}, crc);
+  EXPECT_FALSE(holds_synced_records(frames));
+  append_frame(frames, RecordType::kEntry, "e", {}, crc);
+  EXPECT_TRUE(holds_synced_records(frames));
+}
+
+// On a full disk a batch was refused although the next segment lay prepared: the log went on in it
+// only behind a sync at the end of the old one, which the refused batch was to bring.
+TEST(Wal, OnAFullDiskThePreparedSegmentIsRoomStill) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, std::string(5000, 'x'));
+  ASSERT_TRUE(wal->prepare_spare().ok());
+  disk.set_capacity(1);
+  bool used = true;
+  EXPECT_EQ(wal->reserve(4000).code, ENOSPC);
+  EXPECT_TRUE(wal->use_spare(8192, used).ok());
+  EXPECT_FALSE(used) << "as large as a segment";
+  ASSERT_TRUE(wal->use_spare(4000, used).ok());
+  ASSERT_TRUE(used);
+  ASSERT_TRUE(wal->reserve(4000).ok());
+  append(*wal, 2, std::string(3900, 'y'));
+  EXPECT_EQ(wal->reserve(5000).code, ENOSPC);
+  ASSERT_TRUE(wal->use_spare(4000, used).ok());
+  EXPECT_FALSE(used) << "there was one";
+  EXPECT_EQ(all_data(disk),
+            (std::vector<std::string>{std::string(5000, 'x'), std::string(3900, 'y')}));
+}
+
+// A segment that found no room kept what it had got of the disk, so that the old one, which was to
+// go on, found none either.
+TEST(Wal, ACutThatFindsNoRoomGivesBackWhatItTook) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  ASSERT_TRUE(wal->reserve(9000).ok());
+  uint64_t room = 0;
+  ASSERT_TRUE(disk.free_bytes("/", room).ok());
+  disk.set_capacity(UINT64_MAX - room + 5000);
+  append(*wal, 1, std::string(8500, 'x'));
+  std::vector<std::string> names;
+  ASSERT_TRUE(disk.list("/wal", names).ok());
+  EXPECT_EQ(names.size(), 1u);
+  ASSERT_TRUE(wal->reserve(4000).ok());
+  append(*wal, 2, std::string(3900, 'y'));
+  EXPECT_EQ(all_data(disk).size(), 2u);
 }
 
 TEST(Wal, DamageBeforeTheLastSegmentIsNeverRepaired) {

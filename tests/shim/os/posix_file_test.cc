@@ -41,6 +41,19 @@ TEST_F(PosixFileTest, WritesReadsTruncatesAllocates) {
   ASSERT_TRUE(files_->sync_dir(dir_).ok());
 }
 
+TEST_F(PosixFileTest, CountsNames) {
+  std::unique_ptr<base::File> file;
+  ASSERT_TRUE(files_->open(path("a"), OpenMode::kCreateNew, 0600, file).ok());
+  uint64_t names = 0;
+  ASSERT_TRUE(file->names(names).ok());
+  EXPECT_EQ(names, 1u);
+  ASSERT_EQ(::link(path("a").c_str(), path("b").c_str()), 0);
+  ASSERT_TRUE(files_->remove(path("a")).ok() && file->names(names).ok());
+  EXPECT_EQ(names, 1u);
+  ASSERT_TRUE(files_->remove(path("b")).ok() && file->names(names).ok());
+  EXPECT_EQ(names, 0u);
+}
+
 TEST_F(PosixFileTest, CreateNewRefusesWhatIsThere) {
   std::unique_ptr<base::File> file;
   ASSERT_TRUE(files_->open(path("a"), OpenMode::kCreate, 0600, file).ok());
