@@ -14,8 +14,8 @@
 
 namespace keelson::model {
 
-// False on malformed bytes. Views in `out` point into `bytes`. Transactions nested deeper than
-// protobuf's default recursion limit (100) are malformed.
+// False on malformed bytes. Views in `out` point into `bytes`. Messages nested deeper than
+// kMaxMessageDepth are malformed.
 bool decode(std::string_view bytes, RangeRequest& out);
 bool decode(std::string_view bytes, PutRequest& out);
 bool decode(std::string_view bytes, DeleteRangeRequest& out);

@@ -9,8 +9,11 @@
 
 namespace keelson::model {
 
-// Sub-messages (and groups) below the top message that protobuf's parsers take by default.
-inline constexpr int kMaxMessageDepth = 100;
+// Sub-messages (and groups) below the top message that are taken. etcd bounds nested transactions
+// by the operations they leave each other: with the default --max-txn-ops of 128 the 129th is the
+// last, 256 messages deep. Go's parsers take 10,000 levels and those of protobuf C++ 100. Whatever
+// walks a transaction recurses this deep, on stacks of megabytes and with small frames.
+inline constexpr int kMaxMessageDepth = 300;
 
 // Walks the fields of one message by tag, so that a known field with a foreign wire type falls into
 // the unknown ones, as protobuf has it. Limits of varints, tags and lengths are those of protobuf
