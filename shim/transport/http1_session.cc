@@ -7,7 +7,7 @@
 namespace keelson::transport {
 namespace {
 
-// Input held while a request is with the handler: pipelined requests.
+// Input held until the answer before it is out: pipelined requests.
 constexpr size_t kMostPipelined = 64 * 1024;
 constexpr base::Duration kBodyTimeout = std::chrono::seconds(60);
 
@@ -74,7 +74,8 @@ bool Http1Session::on_eof() {
 }
 
 bool Http1Session::wants_read() const {
-  return !busy_ || in_.size() < kMostPipelined;
+  // With an answer unsent nothing is parsed, as while a request is with the handler.
+  return (!busy_ && head_.empty()) || in_.size() < kMostPipelined;
 }
 
 void Http1Session::advance() {

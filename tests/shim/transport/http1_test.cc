@@ -1,6 +1,8 @@
 // HTTP/1.1: requests, bodies, keep-alive and refusals.
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "tests/shim/transport/test_server.h"
 
 namespace keelson::transport {
@@ -48,6 +50,20 @@ TEST(Http1, KeepsAliveAndTakesPipelinedRequests) {
     const std::string end = "POST /" + std::to_string(i) + "? ok";
     EXPECT_TRUE(client.read_until(end).ends_with(end));
   }
+}
+
+// A client that pipelines and reads no answer was read on and on as long as its answer stood
+// unsent: the requests collected without bound (400 MiB of GET /metrics). They wait in the socket
+// now.
+TEST(Http1, PipelinedRequestsWaitInTheSocketOfAClientThatDoesNotRead) {
+  auto server = plain_server();
+  RawClient client(server->port());
+  client.set_send_patience(std::chrono::milliseconds(500));
+  std::string block;
+  while (block.size() < 1 << 20) block += "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
+  int written = 0;
+  while (written < 128 && client.write(block)) ++written;
+  EXPECT_LT(written, 128) << "the server takes MiB after MiB";
 }
 
 TEST(Http1, ChunkedBodies) {

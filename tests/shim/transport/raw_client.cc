@@ -30,13 +30,19 @@ RawClient::~RawClient() {
   ::close(fd_);
 }
 
-bool RawClient::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
+void RawClient::set_send_patience(std::chrono::milliseconds patience) {
+  const timeval limit = {patience.count() / 1000, patience.count() % 1000 * 1000};
+  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+size_t RawClient::write_some(std::string_view bytes) {
+  size_t taken = 0;
+  while (taken < bytes.size()) {
+    const ssize_t n = ::send(fd_, bytes.data() + taken, bytes.size() - taken, MSG_NOSIGNAL);
+    if (n <= 0) break;
+    taken += static_cast<size_t>(n);
   }
-  return true;
+  return taken;
 }
 
 std::string RawClient::read(size_t size) {

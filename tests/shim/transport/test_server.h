@@ -4,6 +4,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,8 @@ struct Seen {
 // /test.Test/Late      unary: the message back, from another thread
 // /test.Test/Status    unary: "CODE TEXT" ends the call so
 // /test.Test/Never     unary: no answer; the call is kept in Seen
+// /test.Test/Huge      unary: "N" is answered with N MiB
+// /test.Test/Answers   server-streaming: each message back
 // /test.Test/Stream    both ways: each message back
 // /test.Test/Flood     both ways: after the first message ("N") N messages of 64 KiB, as
 // back-pressure
@@ -75,8 +78,12 @@ class RawClient {
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
   int fd() const { return fd_; }
-  // False when the peer has closed.
-  bool write(std::string_view bytes);
+  // How long write() waits for a peer that takes nothing; 5 s at first.
+  void set_send_patience(std::chrono::milliseconds patience);
+  // False when the peer has closed, or takes nothing.
+  bool write(std::string_view bytes) { return write_some(bytes) == bytes.size(); }
+  // How many were taken before that.
+  size_t write_some(std::string_view bytes);
   // Exactly `size` bytes, or what came before the end or the time limit (5 s).
   std::string read(size_t size);
   // Until the text `end`, the end of the stream or the time limit.
