@@ -15,6 +15,8 @@ inline constexpr size_t kMostHeldPerConnection = 256ull << 20;
 inline constexpr size_t kMostHeld = 1ull << 30;
 // Bytes of unsent answers above which a connection's new requests are refused.
 inline constexpr size_t kMostQueued = 256ull << 20;
+// Frames of a connection, other than DATA, that may wait to be written; it is read on below.
+inline constexpr size_t kMostWaitingFrames = 1000;
 
 // Which PINGs are too many, as grpc-go's server decides: one is a strike when it comes sooner than
 // `min_time` after the one before (two hours without open streams); sending headers or data

@@ -73,6 +73,12 @@ bool H2Session::on_eof() {
   return false;
 }
 
+// Refusals have no stream of ours and count nowhere else. What waits here needs no window of the
+// peer's, so only a peer that does not read makes it many.
+bool H2Session::wants_read() const {
+  return nghttp2_session_get_outbound_queue_size(session_) < kMostWaitingFrames;
+}
+
 bool H2Session::produce(Gather& out) {
   gather_ = &out;
   if (!own_frames_.empty()) {

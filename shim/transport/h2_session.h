@@ -25,6 +25,7 @@ class H2Session final : public Protocol {
 
   bool on_bytes(std::string_view bytes) override;
   bool on_eof() override;
+  bool wants_read() const override;
   bool produce(Gather& out) override;
   void after_flush() override;
   bool finished() const override;

@@ -219,6 +219,35 @@ TEST(Limits, AStalledReaderIsBounded) {
   EXPECT_EQ(server->seen().writable, 0);
 }
 
+// A refused request had no stream of ours and counted nowhere, so a client that read none of its
+// refusals had them collect in memory: 450 MiB for a million requests of an unknown method. It is
+// now read on when what waits for it is written.
+TEST(Limits, RefusalsThatNobodyReadsStopTheReading) {
+  auto server = plain_server();
+  H2Client client(server->port());
+  client.raw().set_send_patience(milliseconds(500));
+  const std::string head = H2Client::encode(H2Client::grpc_headers("/test.Test/Nowhere"));
+  std::string block;
+  int32_t id = -1;
+  size_t accepted = 0;
+  // Up to what the two socket buffers take, and the refusals that fit into them.
+  while (accepted == block.size() && id < 1'000'000) {
+    block.clear();
+    while (block.size() < 1 << 20) block += frame_bytes(NGHTTP2_HEADERS, 5, id += 2, head);
+    accepted = client.raw().write_some(block);
+  }
+  ASSERT_LT(id, 1'000'000) << "the server takes request after request";
+  // Whoever reads at last gets every answer, and is served.
+  const int32_t last = id;
+  std::thread rest([&] {
+    client.raw().set_send_patience(std::chrono::seconds(5));
+    client.raw().write(std::string_view(block).substr(accepted));
+    client.unary(last + 2, "/test.Test/Echo", "alive");
+  });
+  EXPECT_EQ(client.answer(last + 2).body, grpc_message("alive"));
+  rest.join();
+}
+
 TEST(Limits, BackPressureOpensAgain) {
   auto server = plain_server();
   H2Client client(server->port());
