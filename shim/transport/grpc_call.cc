@@ -11,6 +11,20 @@
 
 namespace keelson::transport {
 
+namespace {
+
+// The largest message that etcd sends.
+constexpr size_t kMostSent = INT32_MAX;
+
+// In grpc-go's words, which differ for what the message's prefix of 32 bits could not tell.
+std::string too_large(size_t size) {
+  if (size > UINT32_MAX) return "grpc: message too large (" + std::to_string(size) + " bytes)";
+  return "grpc: trying to send message larger than max (" + std::to_string(size) + " vs. " +
+         std::to_string(kMostSent) + ")";
+}
+
+}  // namespace
+
 GrpcCall::GrpcCall(const MethodEntry& entry, std::shared_ptr<const CallInfo> info)
     : entry_(entry), info_(std::move(info)), timer_(&GrpcCall::on_deadline, this) {}
 
@@ -43,12 +57,13 @@ void GrpcCall::add_trailing_metadata(std::string name, std::string value) {
 
 void GrpcCall::send(base::Payload message) {
   if (cancelled()) return;
+  const size_t size = message.size();
+  if (size > kMostSent) return finish({kResourceExhausted, too_large(size)});
   bool push = false, direct = false;
   {
     std::lock_guard lock(mutex_);
     if (finish_called_) return;
     // The sender's own view decides, for by that view it stops and waits for on_writable().
-    const size_t size = message.size();
     if (queued_.fetch_add(size, std::memory_order_relaxed) + size >= kHighWater)
       above_.store(true, std::memory_order_relaxed);
     outbox_.push_back(std::move(message));
@@ -100,7 +115,7 @@ void GrpcCall::deliver() {
 
 void GrpcCall::enqueue(base::Payload payload) {
   const size_t size = payload.size();
-  KEELSON_CHECK(size <= UINT32_MAX, "a message has at most 4 GiB");
+  KEELSON_CHECK(size <= UINT32_MAX, "send() lets no larger message through");
   OutMessage& message = out_.emplace_back();
   message.prefix[0] = 0;
   base::store_be32(message.prefix + 1, static_cast<uint32_t>(size));

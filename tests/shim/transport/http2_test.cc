@@ -243,6 +243,28 @@ TEST(Http2, MetricsCountCalls) {
   EXPECT_TRUE(has("etcd_network_client_grpc_sent_bytes_total 5"));
 }
 
+// An answer of more than 4 GiB, say of a Txn that reads the same large keys a hundred times, ended
+// the process by a check. It ends the call, with grpc-go's bounds and words.
+TEST(Http2, AnswersThatAreTooLargeEndTheirCallOnly) {
+  auto server = plain_server();
+  H2Client client(server->port());
+  const std::pair<const char*, const char*> cases[] = {
+      {"2048", "grpc: trying to send message larger than max (2147483648 vs. 2147483647)"},
+      {"4096", "grpc: message too large (4294967296 bytes)"},
+      {"4500", "grpc: message too large (4718592000 bytes)"},
+  };
+  int32_t id = -1;
+  for (const auto& [size, text] : cases) {
+    client.unary(id += 2, "/test.Test/Huge", size);
+    const auto answer = client.answer(id);
+    EXPECT_EQ(answer.trailer("grpc-status"), "8") << size;
+    EXPECT_EQ(answer.trailer("grpc-message"), text);
+    EXPECT_EQ(answer.body, "");
+  }
+  client.unary(id += 2, "/test.Test/Huge", "1");
+  EXPECT_EQ(client.answer(id).body.size(), 5u + (1 << 20));
+}
+
 TEST(Http2, CallsAreTimedWhenAsked) {
   const std::string count =
       "\ngrpc_server_handling_seconds_count{grpc_method=\"Late\",grpc_service=\"test.Test\","

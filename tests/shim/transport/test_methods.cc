@@ -116,14 +116,25 @@ void add_test_methods(MethodTable& methods, Seen& seen) {
   unary("Deadline", [](const CallPtr& call, const std::string&) {
     answer(*call, call->deadline() ? "yes" : "no");
   });
-  const auto stream = [&](const char* name, auto open) {
+  unary("Huge", [](const CallPtr& call, const std::string& m) {
+    static const auto kMiB = std::make_shared<const std::string>(1 << 20, 'h');
+    base::Payload payload;
+    for (int left = std::stoi(m); left > 0; --left) payload.share(kMiB);
+    call->send(std::move(payload));
+    call->finish({});
+  });
+  const auto stream = [&](const char* name, auto open, bool client_streaming = true) {
     Method method;
     method.path = std::string("/test.Test/") + name;
-    method.client_streaming = method.server_streaming = true;
+    method.client_streaming = client_streaming;
+    method.server_streaming = true;
     method.open = open;
     methods.add(std::move(method));
   };
   stream("Stream", [&seen](CallPtr c) { return std::make_unique<EchoStream>(std::move(c), seen); });
+  stream(
+      "Answers", [&seen](CallPtr c) { return std::make_unique<EchoStream>(std::move(c), seen); },
+      false);
   stream("Flood", [&seen](CallPtr c) { return std::make_unique<FloodStream>(std::move(c), seen); });
   stream("Pausing",
          [&seen](CallPtr c) { return std::make_unique<PausingStream>(std::move(c), seen); });
