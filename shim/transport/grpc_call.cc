@@ -205,16 +205,16 @@ void GrpcCall::process(std::string_view bytes) {
 void GrpcCall::on_message(std::string message) {
   entry_.received->add();
   session->loop().count_received(message.size());
+  if (have_request_ && !entry_.method->client_streaming)
+    return finish({kInternal,
+                   "cardinality violation: received multiple request messages for "
+                   "non-client-streaming RPC"});
+  have_request_ = true;
   if (handler_ != nullptr) {
     handler_->on_message(std::move(message));
     paused_ = handler_->wants_pause();
     return;
   }
-  if (have_request_)
-    return finish({kInternal,
-                   "cardinality violation: received multiple request messages for "
-                   "non-client-streaming RPC"});
-  have_request_ = true;
   request_ = std::move(message);
 }
 

@@ -265,6 +265,26 @@ TEST(Http2, AnswersThatAreTooLargeEndTheirCallOnly) {
   EXPECT_EQ(client.answer(id).body.size(), 5u + (1 << 20));
 }
 
+// The handler of a server-streaming method was given every message that a client sent, and could be
+// made to queue an answer to each (Health/Watch). The second message ends the call, as a second one
+// of a unary call always did.
+TEST(Http2, AServerStreamTakesOneMessage) {
+  auto server = plain_server();
+  H2Client client(server->port());
+  client.request(1, "/test.Test/Answers");
+  client.message(1, "one", false);
+  client.message(1, "two", false);
+  const auto answer = client.answer(1);
+  EXPECT_EQ(answer.body, grpc_message("one"));
+  EXPECT_EQ(answer.trailer("grpc-status"), "13");
+  EXPECT_EQ(answer.trailer("grpc-message"),
+            "cardinality violation: received multiple request messages for "
+            "non-client-streaming RPC");
+  client.request(3, "/test.Test/Answers");
+  client.message(3, "one", true);
+  EXPECT_EQ(client.answer(3).trailer("grpc-status"), "0");
+}
+
 TEST(Http2, CallsAreTimedWhenAsked) {
   const std::string count =
       "\ngrpc_server_handling_seconds_count{grpc_method=\"Late\",grpc_service=\"test.Test\","
