@@ -91,6 +91,8 @@ class SqlLog final : public backends::Log {
     base::MonotonicTime since;  // of its oldest proposal
   };
   enum class Load : uint8_t { kFirst, kBehind, kWentBack };
+  // How reading on ended: at the head, or at what only loading everything again can mend.
+  enum class Reading : uint8_t { kThere, kGap, kOtherHistory, kLost };
 
   // --- sql_log.cc ---
   void watch_over();
@@ -117,6 +119,9 @@ class SqlLog final : public backends::Log {
   std::string load_state(Load reason);
   bool look();
   bool tail();
+  bool mend(Reading reading);
+  Reading catch_up();
+  Reading read_rows();
   bool deliver(const LogRow& row, const Batch* mine);
   void hand_out(const LogRow& row, const Batch* mine);
   bool load_again(Load reason);
@@ -143,6 +148,8 @@ class SqlLog final : public backends::Log {
   Position position_;
   std::deque<Queued> queued_;
   std::optional<Batch> doubtful_;
+  // Everything must be loaded before anything else is read: a load was begun and not ended.
+  std::optional<Load> unloaded_;
   int64_t counter_ = 0;
   base::MonotonicTime next_look_;
   std::vector<std::string_view> commands_;   // scratch

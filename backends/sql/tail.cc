@@ -11,6 +11,11 @@
 
 namespace keelson::sql {
 
+namespace {
+// More often in a row only with a pause, on a new connection.
+constexpr int kLoadsAtOnce = 5;
+}  // namespace
+
 std::string SqlLog::start(backends::LogListener& listener) {
   listener_ = &listener;
   if (SqlError error = database_->connect(false, session_); !error.ok()) return error.text;
@@ -25,7 +30,7 @@ std::string SqlLog::start(backends::LogListener& listener) {
   keeper_.wish(make_member_id(parts_.digests, cluster_id_, options_.housekeeping.name,
                               options_.housekeeping.client_urls));
   if (std::string wrong = load(Load::kFirst); !wrong.empty()) return wrong;
-  if (!tail()) return "the log changed while it was read; start again";
+  if (!look()) return "the log changed while it was read; start again";
   KEELSON_LOG(parts_.logger, kInfo, "opened the database", {"seq", position_.seq},
               {"index", position_.next_index - 1});
   running_ = connected_before_ = true;
@@ -67,35 +72,71 @@ std::string SqlLog::load_state(Load reason) {
   return "";
 }
 
-// Everything again, on the connection at hand. False when the connection failed meanwhile.
+// Everything again, on the connection at hand, until it leads to the head. False when the
+// connection failed meanwhile; the next one begins with it.
 bool SqlLog::load_again(Load reason) {
-  KEELSON_LOG(parts_.logger, kWarn,
-              reason == Load::kWentBack
-                  ? "the database has another history than this process; loading again"
-                  : "the log was cut before this process had read it; loading again",
-              {"seq", position_.seq});
-  reloads_.add();
-  if (std::string wrong = load(reason); !wrong.empty()) {
-    lost({Failure::kLost, wrong});
-    return false;
+  for (int attempt = 0; attempt < kLoadsAtOnce; ++attempt) {
+    // A history that went back must be told as such, whatever is seen later on.
+    if (unloaded_ != Load::kWentBack) unloaded_ = reason;
+    KEELSON_LOG(parts_.logger, kWarn,
+                *unloaded_ == Load::kWentBack
+                    ? "the database has another history than this process; loading again"
+                    : "the log was cut before this process had read it; loading again",
+                {"seq", position_.seq});
+    reloads_.add();
+    if (std::string wrong = load(*unloaded_); !wrong.empty()) {
+      lost({Failure::kLost, wrong});
+      return false;
+    }
+    unloaded_.reset();
+    switch (catch_up()) {
+      case Reading::kThere:
+        return true;
+      case Reading::kGap:
+        reason = Load::kBehind;
+        break;
+      case Reading::kOtherHistory:
+        reason = Load::kWentBack;
+        break;
+      case Reading::kLost:
+        return false;
+    }
   }
-  return tail();
+  lost({Failure::kLost, "the log does not continue what the tables hold, at every load again"});
+  return false;
 }
 
 // Whether the head moved, or went back. False when the connection failed.
 bool SqlLog::look() {
-  Head head;
-  if (SqlError error = head_look_.look(*session_, position_, head); !error.ok()) {
-    lost(error);
-    return false;
-  }
-  mailbox_.contact(parts_.clock.now());
-  if (!head.same_history) return load_again(Load::kWentBack);
-  return head.seq == position_.seq || tail();
+  return unloaded_ ? load_again(*unloaded_) : mend(catch_up());
 }
 
 // Hands out all rows behind the position. False when the connection failed.
 bool SqlLog::tail() {
+  return mend(read_rows());
+}
+
+bool SqlLog::mend(Reading reading) {
+  if (reading == Reading::kGap) return load_again(Load::kBehind);
+  if (reading == Reading::kOtherHistory) return load_again(Load::kWentBack);
+  return reading == Reading::kThere;
+}
+
+SqlLog::Reading SqlLog::catch_up() {
+  Head head;
+  if (SqlError error = head_look_.look(*session_, position_, head); !error.ok()) {
+    lost(error);
+    return Reading::kLost;
+  }
+  mailbox_.contact(parts_.clock.now());
+  if (!head.same_history) return Reading::kOtherHistory;
+  if (head.seq == position_.seq) return Reading::kThere;
+  const Reading reading = read_rows();
+  // A log that was cut up to its head has no row that would show the gap.
+  return reading == Reading::kThere && position_.seq < head.seq ? Reading::kGap : reading;
+}
+
+SqlLog::Reading SqlLog::read_rows() {
   for (bool more = true; more;) {
     std::vector<LogRow> rows;
     const Param seq = position_.seq;
@@ -111,17 +152,17 @@ bool SqlLog::tail() {
     });
     if (!error.ok()) {
       lost(error);
-      return false;
+      return Reading::kLost;
     }
     for (const LogRow& row : rows) {
-      if (row.after.seq != position_.seq + 1) return load_again(Load::kBehind);
+      if (row.after.seq != position_.seq + 1) return Reading::kGap;
       const bool mine = doubtful_ && doubtful_->id == row.id;
-      if (!deliver(row, mine ? &*doubtful_ : nullptr)) return load_again(Load::kWentBack);
+      if (!deliver(row, mine ? &*doubtful_ : nullptr)) return Reading::kOtherHistory;
       if (mine) doubtful_.reset();
     }
     more = static_cast<int64_t>(rows.size()) == statements::kRowsOfTail;
   }
-  return true;
+  return Reading::kThere;
 }
 
 // False when the row does not continue the history that this process has.

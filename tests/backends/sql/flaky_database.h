@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -20,6 +21,10 @@ struct Faults {
   std::atomic<bool> unreachable{false};
   std::atomic<bool> frozen{false};  // no answer comes until the connection is severed
   std::atomic<bool> leave{false};   // becomes unreachable at the first connection that is cut
+  std::atomic<int> load_reads{-1};  // so many reads of loads are answered; negative: all
+  // Called on the loading thread, without a lock: at each read of a load, behind each load. Not
+  // changed while there are connections.
+  std::function<void()> in_load, behind_load;
 };
 
 class FlakyDatabase final : public sql::Database {
@@ -57,13 +62,22 @@ class FlakyDatabase::Flaky final : public sql::Session {
   sql::SqlError execute(std::string_view text, std::span<const sql::Param> params,
                         sql::RowFn row) override {
     wait_frozen();
-    return lost() ? cut() : session_->execute(text, params, row);
+    if (loads_ && database_.faults_.in_load) database_.faults_.in_load();
+    const bool reads_on = !loads_ || database_.faults_.load_reads < 0 ||
+                          database_.faults_.load_reads.fetch_sub(1) > 0;
+    return lost() || !reads_on ? cut() : session_->execute(text, params, row);
   }
   sql::SqlError begin(sql::Isolation isolation) override {
+    loads_ = isolation == sql::Isolation::kSnapshot;
     return lost() ? cut() : session_->begin(isolation);
   }
   sql::SqlError commit() override { return session_->commit(); }
-  void rollback() override { session_->rollback(); }
+  void rollback() override {
+    session_->rollback();
+    if (std::exchange(loads_, false) && database_.faults_.behind_load) {
+      database_.faults_.behind_load();
+    }
+  }
   sql::SqlError append(const Append& batch, sql::Position& out) override {
     wait_frozen();
     if (lost() || database_.strikes(database_.faults_.before)) return cut();
@@ -102,7 +116,7 @@ class FlakyDatabase::Flaky final : public sql::Session {
   }
   std::unique_ptr<sql::Session> session_;
   const FlakyDatabase& database_;
-  bool cut_ = false;
+  bool cut_ = false, loads_ = false;
 };
 
 inline sql::SqlError FlakyDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
