@@ -130,6 +130,7 @@ int run(const config::Config& config, base::Clock& clock, base::Logger& logger) 
   ServeOptions options;
   std::string error = serve_options(config, initialized, os::memory_bound(), options);
   if (!error.empty()) return fail_start(error, logger);
+  bound_connections(os::descriptor_limit(), options);
 
   log_settings(config, options, initialized, logger);
 

@@ -11,6 +11,12 @@ namespace {
 // The rest is for buffers, connections and the doubled structures of a checkpoint.
 constexpr uint64_t kDataPercent = 70, kStartPercent = 90;
 
+// Descriptors that are not for connections.
+constexpr uint64_t kOwnDescriptors = 150;
+// Connections that are there in any case, and those of the metrics listeners, which clients cannot
+// take away.
+constexpr uint64_t kLeastConnections = 16, kMetricsConnections = 128;
+
 std::string add_listeners(const std::vector<config::Url>& urls, bool grpc, bool http,
                           std::vector<transport::Listen>& out) {
   for (const config::Url& url : urls) {
@@ -89,6 +95,16 @@ os::LogOptions log_options(const config::LogConfig& config) {
   out.rotation.max_backups = config.rotate_max_backups;
   out.rotation.local_time = config.rotate_local_time;
   return out;
+}
+
+void bound_connections(uint64_t descriptors, ServeOptions& out) {
+  uint64_t all = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 0;
+  all = std::max(all, kLeastConnections);
+  if (!out.metrics_listeners.empty()) {
+    out.metrics_connections = std::min(all / 4, kMetricsConnections);
+    all -= out.metrics_connections;
+  }
+  out.transport.max_connections = all;
 }
 
 std::string serve_options(const config::Config& config, bool initialized,

@@ -19,4 +19,8 @@ os::LogOptions log_options(const config::LogConfig& config);
 std::string serve_options(const config::Config& config, bool initialized,
                           const os::MemoryBound& memory, ServeOptions& out);
 
+// Bounds the connections of all listeners so that descriptors are left for the log, whose files
+// must open when they are due; etcd keeps as many. `descriptors` is the limit of the process.
+void bound_connections(uint64_t descriptors, ServeOptions& out);
+
 }  // namespace keelson::main

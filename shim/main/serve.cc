@@ -106,6 +106,7 @@ std::string make_front_end(const ServeOptions& options, const Runtime& runtime,
   if (!wrong.empty() || options.metrics_listeners.empty()) return wrong;
   transport::ServerOptions one_thread = options.transport;
   one_thread.io_threads = 1;
+  one_thread.max_connections = options.metrics_connections;
   out.metrics =
       transport::Server::make(one_thread, {kNoMethods, http::metrics_only(http), runtime.threads,
                                            runtime.clock, runtime.logger, runtime.metrics});

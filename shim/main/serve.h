@@ -47,6 +47,7 @@ struct ServeOptions {
   int64_t memory_limit_bytes = 0;   // NOSPACE above; 0: none
   int64_t memory_refuse_bytes = 0;  // start refused above; 0: none
   transport::ServerOptions transport;
+  size_t metrics_connections = 0;  // to the metrics listeners; 0: no bound
   transport::TlsOptions tls;
   std::vector<transport::Listen> client_listeners;
   std::vector<transport::Listen> metrics_listeners;

@@ -12,6 +12,7 @@ struct ChildOptions {
   std::vector<std::string> arguments;
   std::vector<std::pair<std::string, std::string>> environment;  // added; no ETCD_* is inherited
   std::string folder;                                            // working directory
+  unsigned descriptors = 0;                                      // the limit of open ones, unless 0
 };
 
 // A running child; killed by the destructor. Not thread-safe.
@@ -26,6 +27,7 @@ class Child {
   // passed.
   std::string wait_line(const std::string& text);
   void signal(int number);
+  size_t open_descriptors() const;
   // Waits for the end: the exit code, or minus the signal that killed it.
   int wait();
 

@@ -7,11 +7,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <filesystem>
 
 #include "tests/support/temp_folder.h"
 
@@ -22,11 +24,13 @@ namespace keelson::main {
 namespace {
 
 // Everything a child needs between fork and exec is made before: only safe calls follow.
-[[noreturn]] void become(const std::string& folder, char* const* arguments, char* const* variables,
-                         int out, int err) {
+[[noreturn]] void become(const ChildOptions& options, char* const* arguments,
+                         char* const* variables, int out, int err) {
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
-  if (!folder.empty() && chdir(folder.c_str()) != 0) _exit(126);
+  if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
+  const rlimit descriptors = {options.descriptors, options.descriptors};
+  if (options.descriptors > 0 && setrlimit(RLIMIT_NOFILE, &descriptors) != 0) _exit(126);
   execve(KEELSON_BINARY, arguments, variables);
   _exit(127);
 }
@@ -66,7 +70,7 @@ Child::Child(const ChildOptions& options) {
   EXPECT_EQ(pipe2(err, O_CLOEXEC), 0);
   pid_ = fork();
   if (pid_ == 0) {
-    become(options.folder, argument_pointers.data(), variable_pointers.data(), out[1], err[1]);
+    become(options, argument_pointers.data(), variable_pointers.data(), out[1], err[1]);
   }
   close(out[1]);
   close(err[1]);
@@ -106,6 +110,11 @@ std::string Child::wait_line(const std::string& text) {
 
 void Child::signal(int number) {
   kill(pid_, number);
+}
+
+size_t Child::open_descriptors() const {
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(pid_) + "/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
 }
 
 int Child::wait() {
