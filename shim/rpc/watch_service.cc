@@ -1,5 +1,6 @@
 #include "shim/rpc/watch_service.h"
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,9 @@ namespace {
 // Above this a client that keeps asking is no longer read until it has taken its answers: the
 // transport's high-water mark, whose end it reports.
 constexpr size_t kPauseBytes = 1 << 20;
+// The same for creates that wait for the hub. Only they are counted, as each has an answer, and the
+// transport asks a paused stream again whenever one was written.
+constexpr size_t kPauseCreates = 1024;
 
 void add_filter(uint64_t filter, watch::View& view) {
   if (filter == 0) view.no_put = true;
@@ -93,27 +97,34 @@ bool well_formed(std::string_view bytes) {
   return reader.ok();
 }
 
-// The hub's way to the client.
+// The hub's way to the client. The io thread counts the creates that it hands to the hub.
 class CallSink : public watch::StreamSink {
  public:
   explicit CallSink(transport::CallPtr call) : call_(std::move(call)) {}
   void send(base::Payload message) override { call_->send(std::move(message)); }
   size_t queued_bytes() const override { return call_->queued_bytes(); }
+  // Before the answer, so that whoever sees that one written sees this as well.
+  void takes_create() override { waiting_.fetch_sub(1, std::memory_order_relaxed); }
   void finish(model::Error error) override {
     call_->finish({static_cast<int>(model::code_of(error)), std::string(model::text_of(error))});
   }
 
+  void posts_create() { waiting_.fetch_add(1, std::memory_order_relaxed); }
+  size_t waiting_creates() const { return waiting_.load(std::memory_order_relaxed); }
+
  private:
   transport::CallPtr call_;
+  std::atomic<size_t> waiting_{0};
 };
 
 // The client's way to the hub. Lives on the io thread.
 class WatchHandler : public transport::StreamHandler {
  public:
-  WatchHandler(transport::CallPtr call, watch::Hub& hub) : call_(std::move(call)), hub_(hub) {
+  WatchHandler(transport::CallPtr call, watch::Hub& hub)
+      : call_(std::move(call)), hub_(hub), sink_(std::make_shared<CallSink>(call_)) {
     watch::StreamOptions options;
     options.needs_leader = call_->header("hasleader") == "true";
-    stream_ = hub_.open_stream(std::make_shared<CallSink>(call_), options);
+    stream_ = hub_.open_stream(sink_, options);
   }
 
   void on_message(std::string message) override {
@@ -125,6 +136,7 @@ class WatchHandler : public transport::StreamHandler {
       case WatchRequest::Kind::kNone:
         break;  // etcd only logs it
       case WatchRequest::Kind::kCreate:
+        sink_->posts_create();
         hub_.create(stream_, std::move(request.create));
         break;
       case WatchRequest::Kind::kCancel:
@@ -139,11 +151,14 @@ class WatchHandler : public transport::StreamHandler {
   void on_half_close() override {}
   void on_writable() override { hub_.writable(stream_); }
   void on_end() override { hub_.close_stream(stream_); }
-  bool wants_pause() override { return call_->queued_bytes() > kPauseBytes; }
+  bool wants_pause() override {
+    return call_->queued_bytes() > kPauseBytes || sink_->waiting_creates() > kPauseCreates;
+  }
 
  private:
   transport::CallPtr call_;
   watch::Hub& hub_;
+  const std::shared_ptr<CallSink> sink_;
   watch::StreamId stream_;
 };
 

@@ -135,6 +135,7 @@ void Core::create(StreamId id, WatchSpec spec) {
     ++ended_;
     return;
   }
+  stream->sink->takes_create();
   if (spec.key.empty()) spec.key.assign(1, '\0');
   model::KeyRange range{spec.key, spec.end};
   if (spec.start < 0) return refuse(*stream, text_of(model::Error::kCompacted));

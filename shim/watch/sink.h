@@ -17,6 +17,8 @@ class StreamSink {
   virtual void send(base::Payload message) = 0;
   // Bytes queued and not yet handed to the socket. Approximate; read once per message.
   virtual size_t queued_bytes() const = 0;
+  // A create() is being worked on; its answer is the next message, unless the stream ends first.
+  virtual void takes_create() {}
   // Ends the stream with an error (kNone: with success) after everything queued.
   virtual void finish(model::Error error) = 0;
 };

@@ -134,6 +134,28 @@ TEST_F(WatchServiceTest, PausesWhileAnswersPileUp) {
   EXPECT_TRUE(stream.handler->wants_pause());
 }
 
+// The queue of the hub's commands pushed back on nobody: of 100,000 creates that one client sent,
+// all were taken before 3,000 were answered. Who has a thousand waiting is not read any further
+// until the hub has come to them, whatever it thinks of them.
+TEST_F(WatchServiceTest, PausesWhileCreatesWait) {
+  Stream stream = start();
+  etcdserverpb::WatchRequest good, refused;
+  good.mutable_create_request()->set_key("a");
+  refused.mutable_create_request()->set_start_revision(-1);
+  for (int i = 0; i < 512; ++i) {
+    stream.handler->on_message(good.SerializeAsString());
+    stream.handler->on_message(refused.SerializeAsString());
+  }
+  EXPECT_FALSE(stream.handler->wants_pause());
+  stream.handler->on_message(good.SerializeAsString());
+  EXPECT_TRUE(stream.handler->wants_pause());
+  settle();
+  EXPECT_EQ(stream.call->lines.size(), 1025u);
+  EXPECT_FALSE(stream.handler->wants_pause());
+  for (int i = 0; i < 1024; ++i) stream.handler->on_message(good.SerializeAsString());
+  EXPECT_FALSE(stream.handler->wants_pause()) << "counts what waits, not what ever came";
+}
+
 TEST_F(WatchServiceTest, OnWritableReachesTheHub) {
   Stream stream = start();
   watch_key(stream, "a");
