@@ -11,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "shim/transport/client_certificate.h"
 #include "shim/transport/grpc_wire.h"
 #include "shim/transport/tls_session.h"
 
@@ -75,10 +76,10 @@ struct TlsContext::State {
 bool TlsContext::Loaded::allowed(X509* leaf) const {
   const TlsOptions& want = *options;
   if (!want.allowed_common_names.empty()) {
-    char name[256] = "";
-    X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, name, sizeof name);
-    return std::find(want.allowed_common_names.begin(), want.allowed_common_names.end(), name) !=
-           want.allowed_common_names.end();
+    const std::string name = common_name_of(leaf);
+    return !name.empty() &&
+           std::find(want.allowed_common_names.begin(), want.allowed_common_names.end(), name) !=
+               want.allowed_common_names.end();
   }
   if (want.allowed_hostnames.empty()) return true;
   for (const std::string& host : want.allowed_hostnames)

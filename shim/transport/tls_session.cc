@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "api/base/check.h"
+#include "shim/transport/client_certificate.h"
 
 namespace keelson::transport {
 
@@ -97,14 +98,7 @@ void TlsSession::finish_handshake() {
   h2_ = size == 2 && std::memcmp(name, "h2", 2) == 0;
   X509* peer = SSL_get0_peer_certificate(ssl_);
   if (peer == nullptr || SSL_get_verify_mode(ssl_) == SSL_VERIFY_NONE) return;
-  X509_NAME* subject = X509_get_subject_name(peer);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0) return;
-  unsigned char* text = nullptr;
-  const int length =
-      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-  if (length > 0) common_name_.assign(reinterpret_cast<char*>(text), static_cast<size_t>(length));
-  OPENSSL_free(text);
+  common_name_ = common_name_of(peer);
 }
 
 size_t TlsSession::decrypt(char* buffer, size_t size, std::string& out) {

@@ -30,6 +30,13 @@ void extend(X509* cert, X509* issuer, int nid, const std::string& value) {
   X509_EXTENSION_free(extension);
 }
 
+void add_common_name(X509* cert, const std::string& name) {
+  ASSERT_EQ(X509_NAME_add_entry_by_NID(X509_get_subject_name(cert), NID_commonName, MBSTRING_UTF8,
+                                       reinterpret_cast<const unsigned char*>(name.data()),
+                                       static_cast<int>(name.size()), -1, 0),
+            1);
+}
+
 void write(const std::string& file, auto writer) {
   FILE* out = std::fopen(file.c_str(), "wb");
   ASSERT_NE(out, nullptr);
@@ -51,9 +58,8 @@ Certificate::Certificate(const std::filesystem::path& folder, const std::string&
   X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
   X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
   X509_set_pubkey(cert, parts_->key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8,
-                             reinterpret_cast<const unsigned char*>(spec.common_name.c_str()), -1,
-                             -1, 0);
+  add_common_name(cert, spec.common_name);
+  for (const std::string& more : spec.more_common_names) add_common_name(cert, more);
   X509_set_issuer_name(cert, X509_get_subject_name(by));
   extend(cert, by, NID_basic_constraints, spec.is_ca ? "critical,CA:TRUE" : "CA:FALSE");
   if (!spec.dns_names.empty()) {

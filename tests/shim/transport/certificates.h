@@ -13,6 +13,7 @@ struct CertificateSpec {
   std::vector<std::string> dns_names;
   bool is_ca = false;
   long serial = 1;
+  std::vector<std::string> more_common_names = {};  // behind the first
 };
 
 // A key pair with its certificate, signed by an issuer or by itself; written as PEM files.

@@ -214,6 +214,27 @@ TEST_F(Tls, AllowedNames) {
   EXPECT_EQ(serve(o), "AllowedCNs and AllowedHostnames are mutually exclusive");
 }
 
+// The common name was read up to its first NUL, and the first of several was taken: a CA that signs
+// "alice\0evil", or adds names behind the one asked for, let a stranger in by its allowed name.
+// It is the last one, whole, as Go has it; the call's identity is the same.
+TEST_F(Tls, AllowedNamesAreWholeAndLast) {
+  const Certificate nul(folder_.path(), "nul", {std::string("alice\0evil", 10), {}, false, 20},
+                        &ca_);
+  const Certificate first(folder_.path(), "first", {"alice", {}, false, 21, {"other"}}, &ca_);
+  const Certificate last(folder_.path(), "last", {"other", {}, false, 22, {"alice"}}, &ca_);
+  TlsOptions o = options();
+  o.trusted_ca_file = ca_.cert_file;
+  o.allowed_common_names = {"alice"};
+  ASSERT_EQ(serve(o), "");
+  const std::pair<const Certificate*, const char*> cases[] = {
+      {&nul, ""}, {&first, ""}, {&last, kBody}, {&alice_, kBody}};
+  for (const auto& [certificate, body] : cases) {
+    ClientOptions client;
+    client.certificate = certificate;
+    EXPECT_EQ(ask(port(), client).body, body) << certificate->cert_file;
+  }
+}
+
 TEST_F(Tls, RevokedCertificates) {
   TlsOptions o = options();
   o.trusted_ca_file = ca_.cert_file;
