@@ -1,6 +1,7 @@
 #include "shim/transport/client_certificate.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 namespace keelson::transport {
 
@@ -17,6 +18,15 @@ std::string common_name_of(const X509* certificate) {
   OPENSSL_free(text);
   ERR_clear_error();
   return out;
+}
+
+bool chain_is_for_clients(const STACK_OF(X509) * chain) {
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    // All bits without the extension, none when an extension of the certificate is malformed.
+    const uint32_t uses = X509_get_extended_key_usage(sk_X509_value(chain, i));
+    if ((uses & (XKU_SSL_CLIENT | XKU_ANYEKU)) == 0) return false;
+  }
+  return sk_X509_num(chain) > 0;
 }
 
 }  // namespace keelson::transport

@@ -101,6 +101,10 @@ int TlsContext::Loaded::verify(int ok, X509_STORE_CTX* store) {
       X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REVOKED);
       return 0;
     }
+  if (!chain_is_for_clients(chain)) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
+    return 0;
+  }
   if (self->allowed(X509_STORE_CTX_get_current_cert(store))) return 1;
   X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
@@ -135,6 +139,9 @@ std::string TlsContext::Loaded::load_clients() {
   }
   // Go takes any certificate of the pool as a root.
   X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
+  // OpenSSL's purpose of a TLS client asks for more than Go: keyUsage, and clientAuth by name. What
+  // Go asks for is in verify(); that issuers are CAs is checked for every purpose.
+  SSL_CTX_set_purpose(context, X509_PURPOSE_ANY);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, &Loaded::verify);
   return want.crl_file.empty() ? "" : load_crl();
 }

@@ -62,6 +62,9 @@ Certificate::Certificate(const std::filesystem::path& folder, const std::string&
   for (const std::string& more : spec.more_common_names) add_common_name(cert, more);
   X509_set_issuer_name(cert, X509_get_subject_name(by));
   extend(cert, by, NID_basic_constraints, spec.is_ca ? "critical,CA:TRUE" : "CA:FALSE");
+  if (!spec.key_usage.empty()) extend(cert, by, NID_key_usage, spec.key_usage);
+  if (!spec.extended_key_usage.empty())
+    extend(cert, by, NID_ext_key_usage, spec.extended_key_usage);
   if (!spec.dns_names.empty()) {
     std::string names;
     for (const std::string& dns : spec.dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + dns;
@@ -75,6 +78,12 @@ Certificate::Certificate(const std::filesystem::path& folder, const std::string&
 }
 
 Certificate::~Certificate() = default;
+
+void Certificate::append_issuer(const Certificate& issuer) const {
+  write(cert_file, [&](FILE* out) {
+    return PEM_write_X509(out, parts_->cert) & PEM_write_X509(out, issuer.parts_->cert);
+  });
+}
 
 void Certificate::write_crl(const std::string& file, const std::vector<long>& serials) const {
   X509_CRL* list = X509_CRL_new();

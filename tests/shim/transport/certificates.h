@@ -13,7 +13,8 @@ struct CertificateSpec {
   std::vector<std::string> dns_names;
   bool is_ca = false;
   long serial = 1;
-  std::vector<std::string> more_common_names = {};  // behind the first
+  std::vector<std::string> more_common_names = {};      // behind the first
+  std::string key_usage = {}, extended_key_usage = {};  // as in openssl.cnf; "" without
 };
 
 // A key pair with its certificate, signed by an issuer or by itself; written as PEM files.
@@ -26,6 +27,8 @@ class Certificate {
   Certificate& operator=(const Certificate&) = delete;
 
   std::string cert_file, key_file;
+  // Writes the issuer's certificate behind this one.
+  void append_issuer(const Certificate& issuer) const;
   // A revocation list of these serial numbers.
   void write_crl(const std::string& file, const std::vector<long>& serials) const;
 

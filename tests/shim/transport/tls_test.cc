@@ -29,7 +29,7 @@ TlsAnswer ask(uint16_t port, const ClientOptions& options = {}) {
   TlsAnswer out;
   SSL_CTX* context = SSL_CTX_new(TLS_client_method());
   if (options.certificate != nullptr) {
-    SSL_CTX_use_certificate_file(context, options.certificate->cert_file.c_str(), SSL_FILETYPE_PEM);
+    SSL_CTX_use_certificate_chain_file(context, options.certificate->cert_file.c_str());
     SSL_CTX_use_PrivateKey_file(context, options.certificate->key_file.c_str(), SSL_FILETYPE_PEM);
   }
   if (options.version != 0) {
@@ -192,6 +192,49 @@ TEST_F(Tls, ClientCertificates) {
     EXPECT_EQ(ask(port(), client).body, "");
     client.certificate = &alice_;
     EXPECT_EQ(ask(port(), client).body, kBody);
+  }
+}
+
+// Client certificates that etcd takes were refused: with anyExtendedKeyUsage, or with a keyUsage
+// without digitalSignature. The rule is Go's: every certificate of the chain is for clients, for
+// any use, or without extended key usages; issuers are CAs.
+TEST_F(Tls, ClientCertificatesByTheirUses) {
+  const auto folder = folder_.path();
+  const Certificate server_ca(folder, "server-ca", {"s", {}, true, 30, {}, "", "serverAuth"}, &ca_);
+  const Certificate any_ca(folder, "any-ca", {"a", {}, true, 31, {}, "", "anyExtendedKeyUsage"},
+                           &ca_);
+  const Certificate crl_ca(folder, "crl-ca", {"c", {}, true, 32, {}, "critical,cRLSign"}, &ca_);
+  struct {
+    const char *key_usage, *extended;
+    const Certificate& issuer;
+    const char* body;
+  } const cases[] = {
+      {"", "", ca_, kBody},
+      {"", "clientAuth", ca_, kBody},
+      {"", "serverAuth,clientAuth", ca_, kBody},
+      {"", "anyExtendedKeyUsage", ca_, kBody},
+      {"", "codeSigning,anyExtendedKeyUsage", ca_, kBody},
+      {"critical,keyEncipherment", "clientAuth", ca_, kBody},
+      {"critical,digitalSignature", "clientAuth", ca_, kBody},
+      {"", "serverAuth", ca_, ""},
+      {"", "codeSigning", ca_, ""},
+      {"", "1.2.3.4", ca_, ""},
+      {"", "clientAuth", any_ca, kBody},
+      {"", "clientAuth", server_ca, ""},
+      {"", "", server_ca, ""},
+      {"", "clientAuth", crl_ca, ""},  // may not sign certificates
+      {"", "clientAuth", alice_, ""},  // is no CA
+  };
+  TlsOptions o = options();
+  o.trusted_ca_file = ca_.cert_file;
+  ASSERT_EQ(serve(o), "");
+  for (const auto& [key_usage, extended, issuer, body] : cases) {
+    const CertificateSpec spec = {"alice", {}, false, 40, {}, key_usage, extended};
+    const Certificate certificate(folder, "used", spec, &issuer);
+    certificate.append_issuer(issuer);
+    ClientOptions client;
+    client.certificate = &certificate;
+    EXPECT_EQ(ask(port(), client).body, body) << key_usage << " / " << extended;
   }
 }
 
