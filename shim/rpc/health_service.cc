@@ -65,8 +65,13 @@ class Watch : public transport::StreamHandler {
   void on_message(std::string message) override {
     if (std::exchange(asked_, true)) return;
     std::string service;
-    if (Error error = decode(message, service); error != Error::kNone) {
-      return fail(*call_, error);
+    switch (decode(message, service)) {
+      case Error::kNone:
+        break;
+      case Error::kRequestNotUtf8:
+        return fail(*call_, Error::kMessageNotUtf8);
+      default:
+        return fail(*call_, Error::kMalformedMessage);
     }
     call_->send(base::Payload(response(service.empty() ? kServing : kServiceUnknown)));
   }

@@ -92,7 +92,7 @@ class KeepAlive : public transport::StreamHandler {
 
   void on_message(std::string message) override {
     LeaseQuestion question;
-    if (!decode(message, question)) return fail(renewals_->call(), Error::kMalformedRequest);
+    if (!decode(message, question)) return fail(renewals_->call(), Error::kMalformedMessage);
     renewals_->begin();
     context_.store.lease_keep_alive(question.id, [&context = context_, renewals = renewals_,
                                                   id = question.id](model::LeaseReply reply) {

@@ -29,7 +29,7 @@ class RangeStream : public std::enable_shared_from_this<RangeStream> {
       : context_(context), call_(std::move(call)), message_(std::move(message)) {}
 
   void start() {
-    if (!model::decode(message_, request_)) return fail(*call_, Error::kMalformedRequest);
+    if (!model::decode(message_, request_)) return fail(*call_, Error::kMalformedMessage);
     if (Error error = check_stream(request_); error != Error::kNone) return fail(*call_, error);
     context_.store.range_stream(request_,
                                 [self = shared_from_this()](model::Store::CursorReply reply) {

@@ -9,6 +9,7 @@
 #include "shim/rpc/answer.h"
 #include "shim/rpc/paced_stream.h"
 #include "shim/rpc/request_gate.h"
+#include "shim/rpc/unary.h"
 
 namespace keelson::rpc {
 
@@ -22,10 +23,11 @@ constexpr size_t kQueueLimit = 1024 * 1024;
 // Shared by the handler (io thread) and the store's answer, which may come on another thread.
 class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
  public:
-  SnapshotStream(ServiceContext& context, transport::CallPtr call, std::string)
-      : context_(context), call_(std::move(call)) {}
+  SnapshotStream(ServiceContext& context, transport::CallPtr call, std::string message)
+      : context_(context), call_(std::move(call)), message_(std::move(message)) {}
 
   void start() {
+    if (!well_formed(message_)) return fail(*call_, Error::kMalformedMessage);
     context_.store.snapshot(
         [self = shared_from_this()](std::unique_ptr<model::SnapshotReader> reader) {
           if (reader == nullptr) return fail(*self->call_, Error::kCorrupt);
@@ -76,6 +78,7 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
 
   ServiceContext& context_;
   transport::CallPtr call_;
+  const std::string message_;
   std::mutex mutex_;
   std::unique_ptr<model::SnapshotReader> reader_;
   std::unique_ptr<base::Sha256> digest_;

@@ -130,7 +130,7 @@ class WatchHandler : public transport::StreamHandler {
   void on_message(std::string message) override {
     WatchRequest request;
     if (!decode(message, request)) {
-      return hub_.finish_stream(stream_, model::Error::kMalformedRequest);
+      return hub_.finish_stream(stream_, model::Error::kMalformedMessage);
     }
     switch (request.kind) {
       case WatchRequest::Kind::kNone:
