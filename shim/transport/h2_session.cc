@@ -172,7 +172,7 @@ bool H2Session::hold(ssize_t more) {
   held_ += static_cast<size_t>(more);
   const size_t all =
       core().held_bytes.fetch_add(static_cast<size_t>(more)) + static_cast<size_t>(more);
-  return held_ <= kMostHeldPerConnection && all <= kMostHeld;
+  return may_hold(held_, all);
 }
 
 void H2Session::attach(std::shared_ptr<H2Stream> stream, int32_t id) {

@@ -224,6 +224,17 @@ TEST(PingPolicy, AProbeIsTheFirstPingSoonAfterAnAnswer) {
   EXPECT_FALSE(policy.is_probe(at(21))) << "one for each answer";
 }
 
+// A few connections that left a GiB of messages unfinished had every other client's requests
+// refused, small ones too, for as long as they stayed. Small requests pass whatever others hold.
+TEST(Held, OthersCannotLockOutSmallRequests) {
+  EXPECT_TRUE(may_hold(200 << 20, 1 << 30));
+  EXPECT_FALSE(may_hold(1 << 20, (1 << 30) + 1));
+  EXPECT_FALSE(may_hold((64 << 10) + 1, (1 << 30) + 1));
+  EXPECT_TRUE(may_hold(64 << 10, 2ull << 30));
+  EXPECT_TRUE(may_hold(256 << 20, 1 << 30));
+  EXPECT_FALSE(may_hold((256 << 20) + 1, 1 << 30));
+}
+
 TEST(FrameScanner, HeadsInAnyPieces) {
   std::string wire(24, 'P');
   for (int32_t id = 1; id < 50; ++id)
