@@ -75,7 +75,9 @@ class Watch : public transport::StreamHandler {
     }
     call_->send(base::Payload(response(service.empty() ? kServing : kServiceUnknown)));
   }
-  void on_half_close() override {}
+  void on_half_close() override {
+    if (!asked_) fail(*call_, Error::kNoRequestMessage);
+  }
   void on_writable() override {}
   void on_end() override {}
 

@@ -26,7 +26,7 @@ class PacedHandler : public transport::StreamHandler {
     stream_->start();
   }
   void on_half_close() override {
-    if (stream_ == nullptr) fail(*call_, model::Error::kMalformedRequest);
+    if (stream_ == nullptr) fail(*call_, model::Error::kNoRequestMessage);
   }
   void on_writable() override {
     if (stream_ != nullptr) stream_->pump();

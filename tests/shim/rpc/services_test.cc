@@ -240,6 +240,21 @@ TEST_F(ServicesTest, HealthWatchAnswersOnce) {
   EXPECT_FALSE(stream.call->finished());
 }
 
+// A server stream without a request: Health/Watch kept the call for ever, and the others said that
+// the request was malformed. etcd says that there was none.
+TEST_F(ServicesTest, AServerStreamNeedsARequest) {
+  for (const char* path : {"/grpc.health.v1.Health/Watch", "/etcdserverpb.KV/RangeStream",
+                           "/etcdserverpb.Maintenance/Snapshot"}) {
+    auto stream = bench_.open(path);
+    stream.handler->on_half_close();
+    ASSERT_TRUE(stream.call->finished()) << path;
+    Status status = stream.call->wait();
+    EXPECT_EQ(status.code, 13);
+    EXPECT_EQ(status.message,
+              "cardinality violation: received no request message from non-client-streaming RPC");
+  }
+}
+
 // A snapshot of known bytes: blobs of 32 KiB that count down, then the digest.
 class BytesReader final : public model::SnapshotReader {
  public:
