@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "api/base/ids.h"
@@ -60,6 +61,9 @@ class CheckpointReader {
   virtual Index index() const = 0;
   virtual Term term() const = 0;
   virtual void rows(Bucket bucket, const RowVisitor& visit) = 0;
+  // Why a call of rows() ended before the end of the bucket; "" if none did. What was given is not
+  // the whole state then. A reader that cannot fail, or whose user asks it otherwise, says nothing.
+  virtual std::string failure() const { return ""; }
 };
 
 }  // namespace keelson::backends

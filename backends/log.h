@@ -79,6 +79,8 @@ class LogListener {
   virtual void on_leadership(const Leadership& leadership) = 0;
   // Replace all state by this checkpoint; entries after source.index() follow. The first call at
   // start-up loads what was saved. `went_back`: entries already handed out are no longer true.
+  // Nothing is installed when the source has a failure() in the end: the Log tells that itself, at
+  // the start, and else hands out nothing more until it has installed a whole state.
   virtual void on_install(CheckpointReader& source, bool went_back) = 0;
   // Asked from a thread of the Log whenever it wants to save a checkpoint: the published state,
   // with its rows held until the source is destroyed. Thread-safe.

@@ -48,6 +48,7 @@ class KineReader final : public backends::CheckpointReader {
   Index index() const override { return Index(1); }
   Term term() const override { return Term(1); }
   void rows(backends::Bucket bucket, const backends::RowVisitor& visit) override;
+  std::string failure() const override { return wrong_; }
   // The first failure of a walk; rows given before it are not all.
   const std::string& wrong() const { return wrong_; }
 

@@ -31,6 +31,7 @@ class Counted final : public backends::CheckpointReader {
       return visit(key, value);
     });
   }
+  std::string failure() const override { return rows_.failure(); }
 
  private:
   backends::CheckpointReader& rows_;

@@ -27,6 +27,9 @@ class Loader final : public backends::CheckpointReader {
   Index index() const override { return Index(header_.applied_index); }
   Term term() const override { return kTerm; }
   void rows(backends::Bucket bucket, const backends::RowVisitor& visit) override;
+  std::string failure() const override {
+    return error_.ok() ? "" : "the database failed while it was read: " + error_.text;
+  }
   // The first failure of a read; rows given before it are not the whole state.
   const SqlError& error() const { return error_; }
 

@@ -213,6 +213,11 @@ void ReplicatedStore::on_install(backends::CheckpointReader& source, bool went_b
   work.engine = make_engine(options_, leaderless_);
   std::string error =
       work.engine->restore(source, parts_.clock.now(), options_.memory_refuse_bytes);
+  // Half a state is nobody's: neither is it served, nor does it say anything about what was saved.
+  if (std::string failure = source.failure(); !failure.empty()) {
+    KEELSON_LOG(parts_.logger, kWarn, "cannot read the saved state", {"error", failure});
+    return;
+  }
   if (!error.empty()) {
     KEELSON_LOG(parts_.logger, kError, "cannot restore the saved state", {"error", error});
     work.kind = Work::Kind::kHalt;
