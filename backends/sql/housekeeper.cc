@@ -48,16 +48,29 @@ SqlError Housekeeper::enter(Session& session) {
     // What this process has told its clients stays.
     if (error.ok() && !entered_) member_ = options_.instance;
   }
-  if (error.ok()) entered_ = true;
+  if (error.ok()) {
+    entered_ = true;
+    wake();
+  }
   // At once, so that whoever appends from now on notifies this process of it.
   if (error.ok()) error = session.announce(options_.instance);
   return error.ok() ? read_live(session) : error;
 }
 
-void Housekeeper::start(base::Threads& threads, backends::LogListener& listener) {
-  listener_ = &listener;
+void Housekeeper::start(base::Threads& threads) {
   last_step_ = parts_.clock.now();
   thread_ = threads.start("sql-keeper", [this] { run(); });
+}
+
+void Housekeeper::serve(backends::LogListener& listener) {
+  listener_ = &listener;
+  wake();
+}
+
+void Housekeeper::wake() {
+  std::scoped_lock lock(mutex_);
+  hurry_ = true;
+  wake_.notify_one();
 }
 
 void Housekeeper::stop() {
@@ -71,10 +84,7 @@ void Housekeeper::stop() {
 
 void Housekeeper::appended(uint64_t bytes) {
   const uint64_t before = bytes_.fetch_add(bytes);
-  if (before >= options_.step_bytes || before + bytes < options_.step_bytes) return;
-  std::scoped_lock lock(mutex_);
-  hurry_ = true;
-  wake_.notify_one();
+  if (before < options_.step_bytes && before + bytes >= options_.step_bytes) wake();
 }
 
 std::vector<model::Member> Housekeeper::members() const {
@@ -91,6 +101,10 @@ void Housekeeper::run() {
     wake_.wait_for(lock, kRest, [&] { return stopping_ || std::exchange(hurry_, false); });
   }
   lock.unlock();
+  // One that ends right after it has begun may have entered and not come to a round yet.
+  if (entered_ && !std::exchange(tried_, true)) {
+    if (!parts_.database.connect(false, session_).ok()) session_.reset();
+  }
   if (session_ == nullptr) return;
   const Param id = options_.instance;
   // Of no consequence when it fails: the others forget this process by its heartbeat.
@@ -98,6 +112,10 @@ void Housekeeper::run() {
 }
 
 void Housekeeper::round() {
+  backends::LogListener* listener = listener_;
+  // Nobody asks whether a process lives that has the database for itself.
+  if (!entered_ || (listener == nullptr && parts_.database.exclusive())) return;
+  tried_ = true;
   if (session_ == nullptr) {
     if (!parts_.database.connect(false, session_).ok()) return session_.reset();
   }
@@ -106,9 +124,10 @@ void Housekeeper::round() {
     next_heartbeat_ = now + kHeartbeatEvery;
     if (SqlError error = heartbeat(); !error.ok()) return failed("heartbeat", error);
   }
+  if (listener == nullptr) return;
   if (step_due(now)) {
     last_step_ = now;
-    if (SqlError error = step(); !error.ok()) return failed("checkpoint", error);
+    if (SqlError error = step(listener); !error.ok()) return failed("checkpoint", error);
     if (SqlError error = cut(); !error.ok()) return failed("cut of the log", error);
   }
   if (now >= next_size_) {
@@ -172,10 +191,10 @@ bool Housekeeper::step_due(base::MonotonicTime now) {
   return bytes >= options_.step_bytes || (bytes > 0 && now - last_step_ >= options_.step_age);
 }
 
-SqlError Housekeeper::step() {
+SqlError Housekeeper::step(backends::LogListener* listener) {
   const uint64_t bytes = bytes_.load();
   const base::MonotonicTime started = parts_.clock.now();
-  std::unique_ptr<backends::CheckpointSource> source = listener_->checkpoint();
+  std::unique_ptr<backends::CheckpointSource> source = listener->checkpoint();
   if (source == nullptr) return {};
   const Position seen = parts_.mailbox.position();
   StepOutcome outcome = StepOutcome::kNothing;

@@ -42,10 +42,12 @@ struct HousekeepingParts {
   base::Registry& metrics;
 };
 
-// Thread-safe but for start() and stop(). One thread and one connection of its own.
+// Thread-safe but for start() and stop(), which may be called again. One thread and one connection
+// of its own.
 class Housekeeper {
  public:
   Housekeeper(HousekeepingOptions options, HousekeepingParts parts);
+  ~Housekeeper() { stop(); }
 
   // The member id to take if no live process has it; else this one's is its instance. Comes before
   // the first enter(), which decides.
@@ -54,7 +56,10 @@ class Housekeeper {
   // Takes part: the log is not cut behind the position that this process begins at. Called by the
   // starting thread and, to load again, by the log's.
   SqlError enter(Session& session);
-  void start(base::Threads& threads, backends::LogListener& listener);
+  // Keeps the others from taking this process for dead, from the first enter() on.
+  void start(base::Threads& threads);
+  // The listener has a state: from here on it is saved.
+  void serve(backends::LogListener& listener);
   // Ends the thread and takes leave of the other processes, as far as the database can be reached.
   void stop();
 
@@ -71,10 +76,11 @@ class Housekeeper {
  private:
   void run();
   void round();
+  void wake();
   SqlError put_row(Session& session, int64_t member);
   SqlError heartbeat();
   SqlError read_live(Session& session);
-  SqlError step();
+  SqlError step(backends::LogListener* listener);
   SqlError cut();
   bool step_due(base::MonotonicTime now);
   void failed(std::string_view what, const SqlError& error);
@@ -82,8 +88,9 @@ class Housekeeper {
   const HousekeepingOptions options_;
   const HousekeepingParts parts_;
   base::Histogram& step_seconds_;
-  backends::LogListener* listener_ = nullptr;
+  std::atomic<backends::LogListener*> listener_{nullptr};
   std::unique_ptr<Session> session_;  // the thread's
+  bool tried_ = false;                // to connect; likewise
   base::MonotonicTime next_heartbeat_, last_step_, next_size_;
   std::atomic<uint64_t> bytes_{0};  // since the last step
   std::atomic<int64_t> member_{0};

@@ -138,8 +138,11 @@ void SqlLog::end(const std::string& why) {
 
 void SqlLog::stop() {
   {
-    std::scoped_lock lock(stop_mutex_);
-    if (!std::exchange(running_, false)) return;
+    std::unique_lock lock(stop_mutex_);
+    if (!std::exchange(running_, false)) {
+      lock.unlock();
+      return keeper_.stop();
+    }
     stopping_ = true;
     stop_wake_.notify_all();
   }

@@ -29,6 +29,7 @@ std::string SqlLog::start(backends::LogListener& listener) {
   if (!error.ok()) return error.text;
   keeper_.wish(make_member_id(parts_.digests, cluster_id_, options_.housekeeping.name,
                               options_.housekeeping.client_urls));
+  keeper_.start(parts_.threads);
   if (std::string wrong = load(Load::kFirst); !wrong.empty()) return wrong;
   if (!look()) return "the log changed while it was read; start again";
   KEELSON_LOG(parts_.logger, kInfo, "opened the database", {"seq", position_.seq},
@@ -37,7 +38,7 @@ std::string SqlLog::start(backends::LogListener& listener) {
   mailbox_.contact(parts_.clock.now());
   tell_leadership(true);
   log_thread_ = parts_.threads.start("sql-log", [this] { run(); });
-  keeper_.start(parts_.threads, listener);
+  keeper_.serve(listener);
   if (!database_->exclusive()) {
     barrier_.start(parts_.threads);
     watch_thread_ = parts_.threads.start("sql-watch", [this] { watch_over(); });

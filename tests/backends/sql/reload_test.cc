@@ -87,5 +87,21 @@ TEST_F(Reload, ThatFailsAtAnyReadLeavesWhatWasThere) {
   EXPECT_EQ(b_.keys(false), written_);
 }
 
+// Between its first heartbeat and the end of its first load a process gave no sign of life. After
+// ten seconds the others took it for dead and cut the log that it was about to read, so that a
+// process with a large store could not join a busy cluster.
+TEST_F(Reload, AProcessLivesWhileItLoads) {
+  auto heartbeat = [&] {
+    return shared_.number("SELECT coalesce(max(heartbeat), 0) FROM instances WHERE name = 'b'");
+  };
+  bool beat = false;
+  b_.faults.in_load = [&] {
+    const int64_t before = heartbeat();
+    beat = beat || eventually([&] { return heartbeat() > before; });
+  };
+  ASSERT_EQ(b_.start(), "");
+  EXPECT_TRUE(beat);
+}
+
 }  // namespace
 }  // namespace keelson::tests
