@@ -83,7 +83,8 @@ class LogListener {
   // the start, and else hands out nothing more until it has installed a whole state.
   virtual void on_install(CheckpointReader& source, bool went_back) = 0;
   // Asked from a thread of the Log whenever it wants to save a checkpoint: the published state,
-  // with its rows held until the source is destroyed. Thread-safe.
+  // with its rows held until the source is destroyed. Null while a state that was installed is not
+  // the published one yet. Thread-safe.
   virtual std::unique_ptr<CheckpointSource> checkpoint() = 0;
 };
 

@@ -194,9 +194,11 @@ bool Housekeeper::step_due(base::MonotonicTime now) {
 SqlError Housekeeper::step(backends::LogListener* listener) {
   const uint64_t bytes = bytes_.load();
   const base::MonotonicTime started = parts_.clock.now();
+  const uint64_t loads = parts_.mailbox.loads();
   std::unique_ptr<backends::CheckpointSource> source = listener->checkpoint();
-  if (source == nullptr) return {};
   const Position seen = parts_.mailbox.position();
+  // The position of one history would vouch for the state of another.
+  if (source == nullptr || loads % 2 != 0 || loads != parts_.mailbox.loads()) return {};
   StepOutcome outcome = StepOutcome::kNothing;
   SqlError error = move_checkpoint(parts_.database, *session_, {*source, seen}, outcome);
   if (!error.ok()) return error;

@@ -1,6 +1,7 @@
 // What the other threads want from the log's thread, and what they want to know of it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -35,6 +36,10 @@ class Mailbox {
   // Behind the last batch that was handed out.
   Position position() const;
   void set_position(const Position& position);
+  // Called before and behind a load, which exchanges the history that the position belongs to:
+  // odd in between.
+  void turn_load() { ++loads_; }
+  uint64_t loads() const { return loads_; }
   // The database answered the log's thread or a barrier.
   void contact(base::MonotonicTime now);
   base::MonotonicTime last_contact() const;
@@ -46,6 +51,7 @@ class Mailbox {
   bool sleeping_ = false;
   Position position_;
   base::MonotonicTime contact_;
+  std::atomic<uint64_t> loads_{0};
 };
 
 }  // namespace keelson::sql

@@ -53,7 +53,9 @@ std::string SqlLog::start(backends::LogListener& listener) {
 std::string SqlLog::load(Load reason) {
   if (SqlError error = keeper_.enter(*session_); !error.ok()) return error.text;
   if (SqlError error = session_->begin(Isolation::kSnapshot); !error.ok()) return error.text;
+  mailbox_.turn_load();
   std::string wrong = load_state(reason);
+  mailbox_.turn_load();
   session_->rollback();
   return wrong;
 }

@@ -176,6 +176,7 @@ void ReplicatedStore::install(Work& work) {
   engine::Engine& engine = slot_.writer();
   engine.publish();
   applied_ = engine.applied_index();
+  ++installs_done_;
   compacted_ = engine.compact_revision();
   for (PhysicalCompaction& waiting : physical_) answers_.push_back(std::move(waiting.answer));
   physical_.clear();
@@ -227,7 +228,7 @@ void ReplicatedStore::publish() {
     options_.answer_batch([this] { answer_all(); });
   }
   if (applied_.value() != 0) parts_.log.on_applied(applied_);
-  run_waiting(waiters_.take(applied_), model::Error::kNone);
+  run_waiting(waiters_.take(applied_, installs_done_), model::Error::kNone);
 }
 
 void ReplicatedStore::answer_all() {

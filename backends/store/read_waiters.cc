@@ -32,8 +32,9 @@ std::vector<WaitingRead> ReadWaiters::take_if(Predicate&& predicate) {
   return out;
 }
 
-std::vector<WaitingRead> ReadWaiters::take_slowly(Index applied) {
-  return take_if([&](const WaitingRead& read) { return read.index <= applied; });
+std::vector<WaitingRead> ReadWaiters::take_slowly(Index applied, uint64_t installs) {
+  return take_if(
+      [&](const WaitingRead& read) { return read.index <= applied && read.installs <= installs; });
 }
 
 std::vector<WaitingRead> ReadWaiters::expire(base::MonotonicTime limit) {

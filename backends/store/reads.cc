@@ -109,7 +109,9 @@ void ReplicatedStore::after_barrier(Done done, bool heavy) {
       metrics_.read_indexes_failed.add();
       return std::move(done)(reply.error);
     }
-    if (slot_.read()->applied_index() >= reply.index) [[likely]] {
+    // In this order: with all of them done, the engine is the one that the reply is about.
+    const uint64_t installs = installs_told_;
+    if (installs_done_ >= installs && slot_.read()->applied_index() >= reply.index) [[likely]] {
       return std::move(done)(model::Error::kNone);
     }
     absl::AnyInvocable<void(model::Error)&&> later = std::move(done);
@@ -118,9 +120,10 @@ void ReplicatedStore::after_barrier(Done done, bool heavy) {
         reader_.post([inner = std::move(inner), error]() mutable { std::move(inner)(error); });
       };
     }
-    waiters_.add({reply.index, parts_.clock.now(), std::move(later)});
+    waiters_.add({reply.index, installs, parts_.clock.now(), std::move(later)});
     // The apply thread may have passed the index between the look above and the addition.
-    run_waiting(waiters_.take(slot_.read()->applied_index()), model::Error::kNone);
+    const uint64_t installed = installs_done_;
+    run_waiting(waiters_.take(slot_.read()->applied_index(), installed), model::Error::kNone);
     if (stopped_) [[unlikely]]
       run_waiting(waiters_.take_all(), model::Error::kStopped);
   };
@@ -289,7 +292,7 @@ void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>
   if (!options_.open_snapshot || stopped_) return std::move(done)(nullptr);
   slow_.post([this, done = std::move(done)]() mutable {
     base::MonotonicTime start = parts_.clock.now();
-    std::unique_ptr<backends::CheckpointSource> source = checkpoint();
+    std::unique_ptr<backends::CheckpointSource> source = published_state();
     std::unique_ptr<model::SnapshotReader> reader = options_.open_snapshot(*source);
     metrics_.snapshot_seconds.observe(base::seconds(parts_.clock.now() - start));
     if (reader == nullptr) return std::move(done)(nullptr);

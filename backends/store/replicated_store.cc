@@ -223,12 +223,18 @@ void ReplicatedStore::on_install(backends::CheckpointReader& source, bool went_b
     work.kind = Work::Kind::kHalt;
     work.sentence = std::make_unique<std::string>(std::move(error));
   }
+  ++installs_told_;
   std::vector<Work> one;
   one.push_back(std::move(work));
   enqueue(one);
 }
 
 std::unique_ptr<backends::CheckpointSource> ReplicatedStore::checkpoint() {
+  if (running_ && installs_told_ != installs_done_) return nullptr;
+  return published_state();
+}
+
+std::unique_ptr<backends::CheckpointSource> ReplicatedStore::published_state() {
   return std::make_unique<HeldSource>(slot_.share());
 }
 

@@ -113,6 +113,7 @@ class ReplicatedStore final : public RunningStore,
   void on_leadership(const backends::Leadership& leadership) override;
   void on_install(backends::CheckpointReader& source, bool went_back) override;
   std::unique_ptr<backends::CheckpointSource> checkpoint() override;
+  std::unique_ptr<backends::CheckpointSource> published_state();
 
   // Reads.
   model::Reply evaluate(const model::RangeRequest& request, ReadTimer::Read read);
@@ -188,6 +189,9 @@ class ReplicatedStore final : public RunningStore,
   std::atomic<bool> is_leader_{false};
   // How often leadership was told. The deadlines of leases are good once all of it was applied.
   std::atomic<uint64_t> leaderships_told_{0};
+  // States that the log has installed, and those that are the published one by now. What the log
+  // says after an installation is not about the state that readers still see before its exchange.
+  std::atomic<uint64_t> installs_told_{0}, installs_done_{0};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> alarm_proposed_{false};  // NOSPACE is on its way
   std::atomic<bool> hashing_{false};         // the hash of a compaction

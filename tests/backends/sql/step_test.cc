@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
+#include "backends/sql/housekeeper.h"
 #include "backends/sql/loader.h"
 #include "backends/sql/schema.h"
 #include "tests/backends/engine/engine_support.h"
@@ -189,6 +191,58 @@ TEST_F(Steps, AStateThatIsBehindTheTablesIsNotSaved) {
   ASSERT_TRUE(sql::move_checkpoint(*file_, *session_, {*old, then}, outcome).ok());
   EXPECT_EQ(outcome, sql::StepOutcome::kNothing);
   expect_equal();
+}
+
+// Its state is of a history that the database has left, and while it gives it the log's thread
+// loads the other one.
+class LostState final : public backends::LogListener {
+ public:
+  LostState(engine::Driver& driver, sql::Mailbox& mailbox, const sql::Position& now)
+      : driver_(driver), mailbox_(mailbox), now_(now) {}
+  void on_committed(std::span<const backends::LogEntry>) override {}
+  void on_failed(std::span<const backends::ProposalId>, backends::AppendFailure) override {}
+  void on_leadership(const backends::Leadership&) override {}
+  void on_install(backends::CheckpointReader&, bool) override {}
+  std::unique_ptr<backends::CheckpointSource> checkpoint() override {
+    auto source = driver_.engine.checkpoint();
+    if (asked == 0) {
+      mailbox_.turn_load();
+      mailbox_.set_position(now_);
+      mailbox_.turn_load();
+    }
+    return asked++ == 0 ? std::move(source) : nullptr;
+  }
+  std::atomic<int> asked{0};
+
+ private:
+  engine::Driver& driver_;
+  sql::Mailbox& mailbox_;
+  const sql::Position now_;
+};
+
+// The state was taken before a load and the position that should vouch for it behind the load, so
+// that rows of a lost history went into the tables, for good and for every process.
+TEST_F(Steps, AStateFromBeforeALoadIsNotSavedBehindIt) {
+  for (int i = 0; i < 3; ++i) driver_.put("lost" + std::to_string(i), "v");
+  log_what_was_applied();
+  sql::Mailbox mailbox;
+  base::Registry metrics;
+  LostState lost(driver_, mailbox, seen_);
+  sql::HousekeepingOptions options;
+  options.instance = 5;
+  options.step_bytes = 1;
+  sql::Housekeeper keeper(std::move(options),
+                          {*file_, mailbox, machine_.clock, machine_.logger, metrics});
+  ASSERT_TRUE(keeper.enter(*session_).ok());
+  keeper.appended(1);
+  keeper.serve(lost);
+  keeper.start(machine_.threads);
+  for (int i = 0; i < 500 && lost.asked < 2; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  keeper.stop();
+  EXPECT_GE(lost.asked, 2) << "it is tried again";
+  EXPECT_EQ(loaded_index(), 0u);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Stores on a log without a leader: who proposes what, and that all of them stay equal.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 
 #include "backends/engine/engine.h"
@@ -43,7 +44,9 @@ class EngineRows final : public backends::CheckpointReader {
     source_->rows(bucket, visit);
     if (bucket == backends::Bucket::kKey && broken) visit("what is this", "");
   }
+  std::string failure() const override { return failed; }
   bool broken = false;
+  std::string failed;
 
  private:
   std::unique_ptr<backends::CheckpointSource> source_;
@@ -350,6 +353,54 @@ TEST_F(LeaderlessTest, WhatCannotBeInstalledEndsTheProcessWithASentence) {
   a.log.install(rows, true);
   Harness::eventually([&] { return a.told_fatal().size() == 1; });
   EXPECT_EQ(a.told_fatal()[0], "revision key does not parse");
+}
+
+// A database connection broke in the middle of a load, and what had come until then became the
+// state of the process. Only an empty store was left of it for those who asked.
+TEST_F(LeaderlessTest, AStateThatCouldNotBeReadToItsEndIsNotInstalled) {
+  start();
+  ASSERT_EQ(a.harness.put("k", "v").error, Error::kNone);
+  engine::Engine other({.leaderless = true});
+  other.publish();
+  EngineRows rows(other);
+  rows.failed = "the line is dead";
+  a.log.lag();
+  a.log.install(rows, true);
+  EXPECT_NE(a.log.checkpoint(), nullptr) << "nothing is on its way";
+  a.log.tell_leadership(true);
+  EXPECT_EQ(a.harness.store().status().keys, 1);
+  EXPECT_EQ(a.harness.sink.resets().size(), 1u);
+  EXPECT_EQ(a.told_fatal().size(), 0u);
+}
+
+// A database went back in time. Between the log's word of it and the exchange of the engines, the
+// old engine counted as being at positions of the new history: linearizable reads were answered
+// with writes that were lost, and a step could save them as if they were not.
+TEST_F(LeaderlessTest, UntilAnInstalledStateIsPublishedTheOldOneIsNeitherReadNorSaved) {
+  a.harness.start();
+  ASSERT_EQ(a.harness.put("k", "lost").error, Error::kNone);
+  std::promise<void> held, go;
+  a.harness.store().propose(put_command("k2", "lost"), [&](model::Reply) {
+    held.set_value();
+    go.get_future().wait();
+  });
+  held.get_future().wait();  // the apply thread is
+  engine::Engine other({.leaderless = true});
+  other.publish();
+  EngineRows rows(other);
+  a.log.lag();
+  shared.clear();
+  a.log.install(rows, true);
+  EXPECT_EQ(a.log.checkpoint(), nullptr);
+  model::RangeRequest request;
+  request.key = "k";
+  auto read = a.harness.range(request);
+  EXPECT_FALSE(read.ready());
+  go.set_value();
+  etcdserverpb::RangeResponse response;
+  ASSERT_TRUE(response.ParseFromString(read.get().body));
+  EXPECT_EQ(response.kvs_size(), 0);
+  EXPECT_NE(a.log.checkpoint(), nullptr);
 }
 
 // The database is one from before anybody came: settings and version are there again at once.
