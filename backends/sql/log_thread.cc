@@ -26,7 +26,9 @@ void SqlLog::run() {
     queue(std::move(work.proposals));
     if (work.stop) break;
     work.look = work.look || parts_.clock.now() >= next_look_;
-    if (!take_turn(work)) refuse_old(parts_.clock.now());
+    (void)take_turn(work);
+    // Of those that came when it began to wait for the database some may be old by now.
+    refuse_old(parts_.clock.now());
   }
   // What was appended before stop() is still tried; the Store answers what then is left.
   Mailbox::Work last;
@@ -38,7 +40,8 @@ void SqlLog::run() {
 bool SqlLog::take_turn(Mailbox::Work& work) {
   if (session_ == nullptr && !connect_again()) return false;
   if (doubtful_ && !settle()) return false;
-  while (!queued_.empty()) {
+  // An append may have waited for long for the database, and what is behind it as well.
+  for (refuse_old(parts_.clock.now()); !queued_.empty(); refuse_old(parts_.clock.now())) {
     if (!commit(next_batch())) return false;
   }
   if (work.look) {

@@ -192,6 +192,35 @@ TEST(SqlLog, AProcessEndsWhileItsDatabaseIsFrozen) {
   EXPECT_EQ(process.recorder.history().size(), 0u);
 }
 
+// While the log's thread waited for a database that stood still, proposals gathered whose callers
+// had given up long ago. When it answered again all of them were appended: writes that had been
+// reported as failed, and without looking at them any more, happened minutes later.
+TEST(SqlLog, ProposalsThatGrewOldBehindAnAppendAreRefused) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  sql::SqlOptions options;
+  options.patience = std::chrono::milliseconds(100);
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1), options);
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  auto pass = [&](base::Duration time) {
+    process.recorder.wait_for(time, [](Recorder&) { return false; });
+  };
+  faults.frozen = true;
+  process.propose(1, "first");
+  pass(std::chrono::milliseconds(30));
+  process.propose(2, "old");
+  pass(std::chrono::milliseconds(150));
+  faults.frozen = false;
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(2); }));
+  process.propose(3, "new");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(3); }));
+  process.log->stop();
+  EXPECT_THAT(process.recorder.refused_, testing::Contains(2));
+  EXPECT_THAT(process.recorder.history(), testing::Not(testing::Contains("old")));
+  EXPECT_THAT(process.recorder.history(), testing::Contains("new"));
+}
+
 // The reading of the code's find: an empty batch that should take the name of one that was in the
 // log after all was handed out with proposals that it did not have.
 class InDoubtForLong : public testing::TestWithParam<bool> {};
