@@ -64,6 +64,8 @@ std::string open_server(const Endpoint& at, KinePlace& out) {
     options.url = at.place;
     options.schema = schema;
     options.listen = false;
+    // Transactions are idle while hashes are computed.
+    options.idle_limit = "0";
     out.session.reset();
     out.database = std::make_unique<postgres::PostgresDatabase>(std::move(options));
     SqlError error = out.database->connect(false, out.session);
@@ -71,8 +73,6 @@ std::string open_server(const Endpoint& at, KinePlace& out) {
       error = out.session->execute("SELECT coalesce(current_schema(), 'public')", {},
                                    [&](const Row& row) { schema = row.text(0); });
     }
-    // The server ends transactions that are idle for seconds; ours are while hashes are computed.
-    if (error.ok()) error = out.session->execute("SET idle_in_transaction_session_timeout = 0");
     if (!error.ok()) return "cannot connect to " + shown(at) + ": " + error.text;
     if (schema == "public") break;
   }

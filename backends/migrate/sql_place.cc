@@ -20,13 +20,11 @@ std::string open_sql(const Endpoint& at, const std::string& schema, bool create,
     options.url = at.place;
     options.schema = schema;
     options.listen = false;
+    // Transactions are idle while hashes are computed.
+    options.idle_limit = "0";
     out.database = std::make_unique<postgres::PostgresDatabase>(std::move(options));
   }
   sql::SqlError error = out.database->connect(false, out.session);
-  // The server ends transactions that are idle for seconds; ours are while hashes are computed.
-  if (error.ok() && at.kind == Kind::kPostgres) {
-    error = out.session->execute("SET idle_in_transaction_session_timeout = 0");
-  }
   return error.ok() ? "" : "cannot connect to " + shown(at) + ": " + error.text;
 }
 

@@ -21,6 +21,7 @@ PostgresDatabase::PostgresDatabase(PostgresOptions options)
 
 sql::SqlError PostgresDatabase::connect(bool listen, std::unique_ptr<sql::Session>& out) const {
   PostgresSession::Where where{conninfo_, options_.schema, quoted_name(options_.schema), lines_};
+  where.idle_limit = "idle_in_transaction_session_timeout = '" + options_.idle_limit + "'";
   where.stateless = !options_.listen;
   where.listen = listen && options_.listen;
   where.must_be_own = options_.listen && !own_sessions_.load();

@@ -15,6 +15,9 @@ struct PostgresOptions {
   std::string schema = "keelson";
   // Without it nothing is kept in a session either, so that a pooler may pool transactions.
   bool listen = true;
+  // How long a transaction may be idle, "0": as long as it likes. A server that is paused in the
+  // middle of one must not hold the lock of the log's head; whoever has the store alone may.
+  std::string idle_limit = "5s";
 };
 
 class PostgresDatabase final : public sql::Database {

@@ -19,9 +19,6 @@ using sql::SqlError;
 
 namespace {
 
-// A process that is paused in the middle must not hold the head's lock.
-constexpr std::string_view kIdleLimit = "idle_in_transaction_session_timeout = '5s'";
-
 // A notification names the instance that appended, or behind this one that joined.
 constexpr char kJoined = '+';
 
@@ -174,7 +171,7 @@ SqlError PostgresSession::check_settings() {
 void PostgresSession::set_up() {
   pqxx::nontransaction once(*connection_);
   once.exec0("SET bytea_output = 'hex'");
-  once.exec0("SET " + std::string(kIdleLimit));
+  once.exec0("SET " + where_.idle_limit);
   if (commits_late(setting(once, "synchronous_commit"))) once.exec0("SET synchronous_commit = on");
   once.commit();
 }
@@ -225,7 +222,7 @@ SqlError PostgresSession::begin(sql::Isolation isolation) {
       transaction_->exec0("SET LOCAL idle_in_transaction_session_timeout = 0");
     } else {
       transaction_ = std::make_unique<pqxx::work>(*connection_);
-      if (where_.stateless) transaction_->exec0("SET LOCAL " + std::string(kIdleLimit));
+      if (where_.stateless) transaction_->exec0("SET LOCAL " + where_.idle_limit);
     }
   });
 }

@@ -22,6 +22,7 @@ class PostgresSession final : public sql::Session {
     std::string conninfo;
     std::string schema, quoted_schema;
     std::shared_ptr<Lines> lines;  // of the database
+    std::string idle_limit = {};   // what SET is told of the limit of idle transactions
     bool listen = false;
     bool stateless = false;    // also without a pooler that shows
     bool must_be_own = false;  // refuse a pooler that pools transactions
