@@ -12,6 +12,10 @@ std::string quoted_name(std::string_view name) {
   return "\"" + sql::replaced(name, {{"\"", "\"\""}}) + "\"";
 }
 
+std::string quoted_text(std::string_view text) {
+  return "'" + sql::replaced(text, {{"'", "''"}}) + "'";
+}
+
 }  // namespace
 
 PostgresDatabase::PostgresDatabase(PostgresOptions options)
@@ -35,6 +39,7 @@ std::string PostgresDatabase::expand(std::string_view text) const {
   return sql::replaced(text,
                        {{"{s}", prefix_},
                         {"{schema}", schema},
+                        {"{schema_name}", quoted_text(schema)},
                         {"{bigint}", "BIGINT"},
                         {"{bytes}", "BYTEA"},
                         {"{text}", "TEXT"},
@@ -42,7 +47,10 @@ std::string PostgresDatabase::expand(std::string_view text) const {
 }
 
 std::vector<std::string_view> PostgresDatabase::before_schema() const {
-  return {"CREATE SCHEMA IF NOT EXISTS {schema}"};
+  // IF NOT EXISTS asks for the right to create schemas even where there is nothing to create.
+  return {
+      "DO $keelson$ BEGIN IF to_regnamespace({schema_name}) IS NULL THEN "
+      "CREATE SCHEMA {schema}; END IF; END $keelson$"};
 }
 
 // Compressing what is written once and read rarely costs the server more than it saves; the head is

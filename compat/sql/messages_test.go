@@ -87,6 +87,26 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// TestASchemaThatIsThereNeedsNoRightToMakeOne: an administrator had made the schema for a role that may
+// create nothing else in the database, and the role was refused for lack of the right to create schemas.
+func TestASchemaThatIsThereNeedsNoRightToMakeOne(t *testing.T) {
+	p, err := harness.SharedPostgres()
+	must(t, err)
+	url, err := p.CreateDatabase()
+	must(t, err)
+	_, err = p.Exec("postgres", "CREATE ROLE narrow LOGIN PASSWORD 's3cret'")
+	must(t, err)
+	_, err = p.Exec(harness.DatabaseOf(url), "CREATE SCHEMA given AUTHORIZATION narrow")
+	must(t, err)
+	harness.Start(t, harness.Options{Kind: harness.Postgres, Database: strings.Replace(url, "//keelson:", "//narrow:", 1),
+		Flags: []string{"--backend-schema=given"}})
+	count, err := p.Exec(harness.DatabaseOf(url), "SELECT count(*) FROM pg_tables WHERE schemaname = 'given' AND tablename = 'kv'")
+	must(t, err)
+	if count != "1" {
+		t.Errorf("%s tables kv in the schema", count)
+	}
+}
+
 // TestAStoreOfKineIsNotHidden: an empty store beside kine's table would look like a cluster that lost all.
 func TestAStoreOfKineIsNotHidden(t *testing.T) {
 	p, err := harness.SharedPostgres()
