@@ -179,7 +179,7 @@ void Connection::flush() {
     if (protocol_->finished()) ending_ = true;
   }
   if (ending_ && !blocked_ && pending_.empty() && !dirty_) return end();
-  if (unread_ && protocol_->wants_read()) {
+  if (unread_ && protocol_ != nullptr && protocol_->wants_read()) {
     unread_ = false;
     if (!readable_) {
       readable_ = true;
