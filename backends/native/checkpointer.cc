@@ -1,6 +1,7 @@
 // The checkpoint thread of the native log: spare segments and database files.
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "api/base/seconds.h"
@@ -69,7 +70,9 @@ void NativeLog::checkpoint() {
     wal_bytes_.fetch_sub(before);
     return;
   }
-  KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+  if (error.code != EAGAIN) {
+    KEELSON_LOG(parts_.logger, kError, "failed to save a checkpoint", {"error", error.text()});
+  }
   (void)parts_.files.remove(building());  // gives the space back, which the log may need
   wal_bytes_.fetch_sub(before - (limit - std::min(limit, kTryAgain)));
 }
@@ -77,7 +80,7 @@ void NativeLog::checkpoint() {
 IoError NativeLog::save_checkpoint() {
   base::MonotonicTime started = parts_.clock.now();
   auto source = listener_->checkpoint();
-  if (source == nullptr) return {};
+  if (source == nullptr) return {EAGAIN, "the state is being installed"};
   wal::SnapshotRecord record;
   record.index = source->index();
   record.term = source->term();
