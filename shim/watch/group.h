@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
 #include "api/base/payload.h"
 #include "api/model/event.h"
 #include "api/model/key_range.h"
@@ -115,9 +117,12 @@ class GroupTable {
   // Groups of one range; they differ in their view, so there are at most eight.
   using Slot = std::vector<std::unique_ptr<Group>>;
 
+  // Abseil's is salted by each process: clients cannot choose keys that collide.
   struct Hash {
     using is_transparent = void;
-    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+    size_t operator()(std::string_view key) const {
+      return absl::HashOf(absl::string_view(key.data(), key.size()));
+    }
   };
 
   absl::flat_hash_map<std::string, Slot, Hash, std::equal_to<>> singles_;
