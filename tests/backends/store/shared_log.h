@@ -85,8 +85,8 @@ class SharedLog {
     }
     void install(backends::CheckpointReader& rows, bool went_back) {
       std::scoped_lock lock(shared_.mutex_);
-      next_ = rows.index().value();
       listener_->on_install(rows, went_back);
+      if (rows.failure().empty()) next_ = rows.index().value();
     }
     std::unique_ptr<backends::CheckpointSource> checkpoint() { return listener_->checkpoint(); }
 
