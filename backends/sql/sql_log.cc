@@ -73,12 +73,20 @@ backends::LogStatus SqlLog::status() {
   return out;
 }
 
-// Called by the log's thread and by the one that watches over it.
 void SqlLog::tell_leadership(bool reachable) {
   std::scoped_lock lock(listener_mutex_);
   if (!reachable && !reachable_) return;
   reachable_ = reachable;
   listener_->on_leadership({reachable ? member_id() : MemberId(), reachable, kTerm});
+}
+
+// Who reads a whole state for the listener has it for as long as the database lets them wait. To
+// wait for that as well would keep this thread from what it is there for.
+void SqlLog::tell_out_of_reach() {
+  std::unique_lock lock(listener_mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || !reachable_.exchange(false)) return;
+  KEELSON_LOG(parts_.logger, kWarn, "the database does not answer");
+  listener_->on_leadership({MemberId(), false, kTerm});
 }
 
 void SqlLog::watch_over() {
@@ -89,10 +97,7 @@ void SqlLog::watch_over() {
     lock.unlock();
     const base::MonotonicTime now = parts_.clock.now();
     if (now.since_start > kReadPatience) barrier_.expire({now.since_start - kReadPatience});
-    if (now - mailbox_.last_contact() > kOutOfReach && reachable_) {
-      KEELSON_LOG(parts_.logger, kWarn, "the database does not answer");
-      tell_leadership(false);
-    }
+    if (now - mailbox_.last_contact() > kOutOfReach && reachable_) tell_out_of_reach();
     lock.lock();
   }
   see_off(lock);

@@ -99,6 +99,7 @@ class SqlLog final : public backends::Log {
   void see_off(std::unique_lock<std::mutex>& lock);
   void listen();
   void tell_leadership(bool reachable);
+  void tell_out_of_reach();
   void end(const std::string& why);
 
   // --- log_thread.cc, on the log's thread ---

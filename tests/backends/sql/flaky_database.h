@@ -61,8 +61,8 @@ class FlakyDatabase::Flaky final : public sql::Session {
   using sql::Session::execute;
   sql::SqlError execute(std::string_view text, std::span<const sql::Param> params,
                         sql::RowFn row) override {
-    wait_frozen();
     if (loads_ && database_.faults_.in_load) database_.faults_.in_load();
+    wait_frozen();
     const bool reads_on = !loads_ || database_.faults_.load_reads < 0 ||
                           database_.faults_.load_reads.fetch_sub(1) > 0;
     return lost() || !reads_on ? cut() : session_->execute(text, params, row);

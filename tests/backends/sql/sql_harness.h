@@ -45,6 +45,8 @@ class Recorder final : public backends::LogListener {
     wake_.notify_all();
   }
   void on_install(backends::CheckpointReader& source, bool went_back) override {
+    source.rows(backends::Bucket::kMeta, [](std::string_view, std::string_view) { return true; });
+    if (!source.failure().empty()) return;
     std::lock_guard lock(mutex_);
     ++(went_back ? backward_ : installed_);
     next_ = source.index().value() + 1;

@@ -192,6 +192,44 @@ TEST(SqlLog, AProcessEndsWhileItsDatabaseIsFrozen) {
   EXPECT_EQ(process.recorder.history().size(), 0u);
 }
 
+// The thread that is to end a process whose database stands still waited itself, for the listener,
+// which had been given a state to read: as long as that read was not answered nothing ended the
+// process, and linearizable reads were not failed either.
+TEST(SqlLog, AProcessEndsWhileItsDatabaseIsFrozenInALoad) {
+  Machine machine;
+  auto file = machine.open(TempFolders::make("sql") + "/k.sqlite");
+  Faults faults;
+  std::atomic<bool> armed{false}, ended{false};
+  std::promise<void> reads;
+  int answered = 0;
+  faults.in_load = [&] {
+    if (!armed || ++answered != 2) return;  // the header is
+    faults.frozen = true;
+    reads.set_value();
+  };
+  Process process(machine, std::make_unique<FlakyDatabase>(*file, faults, 1));
+  ASSERT_EQ(process.log->start(process.recorder), "");
+  process.propose(1, "old");
+  ASSERT_TRUE(process.recorder.wait([](Recorder& r) { return r.outcomes_.contains(1); }));
+  armed = true;
+  std::unique_ptr<sql::Session> session;
+  ASSERT_TRUE(file->connect(false, session).ok());
+  ASSERT_TRUE(session->execute("UPDATE log_head SET hash = zeroblob(32)").ok());
+  reads.get_future().wait();
+  // Longer than it takes to see that the database does not answer.
+  process.recorder.wait_for(std::chrono::milliseconds(2500), [](Recorder&) { return false; });
+  std::jthread thaw([&] {
+    for (int i = 0; i < 1000 && !ended; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    faults.frozen = false;
+  });
+  const base::MonotonicTime begun = machine.clock.now();
+  process.log->stop();
+  ended = true;
+  EXPECT_LT(machine.clock.now() - begun, std::chrono::seconds(8));
+}
+
 // While the log's thread waited for a database that stood still, proposals gathered whose callers
 // had given up long ago. When it answered again all of them were appended: writes that had been
 // reported as failed, and without looking at them any more, happened minutes later.
