@@ -100,6 +100,9 @@ bool Barrier::look(backends::BarrierReply& reply) {
   mailbox_.contact(clock_.now());
   if (!head.same_history || head.seq > mine.seq) mailbox_.look();
   if (!head.same_history) return false;
+  // Batches without entries, or another history whose beginning was cut: the log's thread will
+  // know.
+  if (head.seq > mine.seq && head.next_index == mine.next_index) return false;
   reply.index = Index(head.next_index - 1);
   return true;
 }

@@ -14,7 +14,7 @@ SqlError HeadLook::look(Session& session, const Position& mine, Head& out) const
     const bool at_head = out.seq == mine.seq;
     const bool there = at_head || !row.null(3);
     const bool equal = !there || (at_head ? row.bytes(2) : row.bytes(3)) == mine.hash;
-    out.same_history = equal && out.seq >= mine.seq;
+    out.same_history = equal && out.seq >= mine.seq && out.next_index >= mine.next_index;
   });
 }
 

@@ -12,7 +12,8 @@ struct Head {
   int64_t seq = 0;
   uint64_t next_index = 1;
   // The database has the history that leads to the position it was compared with, as far as can be
-  // told: a row at that position that was cut says nothing, the chain of the next one will.
+  // told: a row at that position that was cut says nothing, the chain of the next one will. Until
+  // then its entries end no earlier than those up to the position.
   bool same_history = true;
 };
 
