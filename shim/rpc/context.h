@@ -1,7 +1,9 @@
 // What every service needs, made by main. All references outlive the services.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "api/base/clock.h"
 #include "api/base/digest.h"
@@ -22,6 +24,8 @@ struct ServiceContext {
   base::Registry& metrics;
   base::Digests& digests;                  // of snapshots
   int64_t quota_bytes = int64_t{2} << 30;  // what Status tells; etcd's default
+  // Snapshots that clients are reading.
+  std::shared_ptr<std::atomic<int>> open_snapshots = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace keelson::rpc

@@ -1,7 +1,9 @@
 #include "shim/rpc/snapshot_stream.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,15 +21,38 @@ namespace wire = base::wire;
 
 constexpr size_t kBlobBytes = 32 * 1024;
 constexpr size_t kQueueLimit = 1024 * 1024;
+// Each snapshot that is being read is a descriptor and a copy of the state on the disk: without a
+// bound one client that reads none of them takes all of either, and the log has none.
+constexpr int kMostSnapshots = 8;
+
+// One of the snapshots that are being read, as long as it lives.
+class Slot {
+ public:
+  explicit Slot(const ServiceContext& context)
+      : open_(context.open_snapshots), taken_(open_->fetch_add(1) < kMostSnapshots) {
+    if (!taken_) --*open_;
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  ~Slot() {
+    if (taken_) --*open_;
+  }
+  bool taken() const { return taken_; }
+
+ private:
+  const std::shared_ptr<std::atomic<int>> open_;
+  const bool taken_;
+};
 
 // Shared by the handler (io thread) and the store's answer, which may come on another thread.
 class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
  public:
   SnapshotStream(ServiceContext& context, transport::CallPtr call, std::string message)
-      : context_(context), call_(std::move(call)), message_(std::move(message)) {}
+      : context_(context), call_(std::move(call)), message_(std::move(message)), slot_(context) {}
 
   void start() {
     if (!well_formed(message_)) return fail(*call_, Error::kMalformedMessage);
+    if (!slot_->taken()) return fail(*call_, Error::kTooManySnapshots);
     context_.store.snapshot(
         [self = shared_from_this()](std::unique_ptr<model::SnapshotReader> reader) {
           if (reader == nullptr) return fail(*self->call_, Error::kCorrupt);
@@ -48,7 +73,7 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
       std::string blob;
       Error error = reader_->read(kBlobBytes, blob);
       if (error != Error::kNone) {
-        reader_.reset();
+        close();
         return fail(*call_, error);
       }
       if (!blob.empty()) {
@@ -59,13 +84,17 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
       }
       std::array<char, 32> sum = digest_->finish();
       send({sum.data(), sum.size()});
-      reader_.reset();
+      close();
       call_->finish({});
     }
-    if (call_->cancelled()) reader_.reset();
+    if (call_->cancelled()) close();
   }
 
  private:
+  void close() {
+    reader_.reset();
+    slot_.reset();
+  }
   // SnapshotResponse{remaining_bytes 2, blob 3, version 4}; etcd sends no header.
   void send(std::string_view blob) {
     base::Payload payload;
@@ -80,6 +109,7 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
   transport::CallPtr call_;
   const std::string message_;
   std::mutex mutex_;
+  std::optional<Slot> slot_;
   std::unique_ptr<model::SnapshotReader> reader_;
   std::unique_ptr<base::Sha256> digest_;
   std::string version_;

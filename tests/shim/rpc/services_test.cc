@@ -306,5 +306,37 @@ TEST(SnapshotTest, BlobsAndDigest) {
   EXPECT_EQ(blobs, file);
 }
 
+// One connection had the server open 268 snapshots of which it read none, each a descriptor and a
+// copy of the store on the disk.
+TEST(SnapshotTest, FewAreOpenAtOnce) {
+  ServiceBench bench([](const backends::CheckpointSource&) {
+    return std::make_unique<BytesReader>(std::string(2'000'000, 's'));
+  });
+  ASSERT_TRUE(bench.started());
+  auto open = [&] {
+    auto stream = bench.open("/etcdserverpb.Maintenance/Snapshot");
+    stream.handler->on_message("");
+    return stream;
+  };
+  std::vector<ServiceBench::Stream> unread;
+  for (int i = 0; i < 8; ++i) {
+    unread.push_back(open());
+    ASSERT_GT(unread.back().call->messages(1).size(), 0u);
+  }
+  auto refused = [&] { return open().call->wait(); };
+  EXPECT_EQ(refused().code, 8);
+  EXPECT_EQ(refused().message, "keelson: too many snapshots are being read");
+  // Read to its end, one makes room; so does one whose client has gone.
+  while (!unread[0].call->finished()) {
+    unread[0].call->drain();
+    unread[0].handler->on_writable();
+  }
+  unread.push_back(open());
+  EXPECT_GT(unread.back().call->messages(1).size(), 0u);
+  EXPECT_EQ(refused().code, 8);
+  unread.erase(unread.begin() + 1);
+  EXPECT_GT(open().call->messages(1).size(), 0u);
+}
+
 }  // namespace
 }  // namespace keelson::rpc
