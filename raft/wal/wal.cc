@@ -51,20 +51,28 @@ IoError clear_tail(base::File& file, uint64_t begin) {
   return dirty ? file.sync_all() : IoError{};
 }
 
-// A new segment without its name. Zeros written once make later syncs cheaper than the mere
-// reservation that etcd makes (no extent changes its state): `zero` asks for them. They are synced
-// in pieces, since one large flush would stand in front of the log's own syncs.
+// Zeros written once make later syncs cheaper than the mere reservation that etcd makes (no extent
+// changes its state): `zero` asks for them. They are synced in pieces, since one large flush would
+// stand in front of the log's own syncs.
+IoError prepare_segment(base::File& file, uint64_t bytes, bool zero) {
+  if (IoError error = file.lock_ofd(); !error.ok()) return error;
+  if (IoError error = file.allocate(bytes); !error.ok()) return error;
+  for (uint64_t at = 0; zero && at < bytes; at += kSyncEvery) {
+    uint64_t end = std::min(bytes, at + kSyncEvery);
+    if (IoError error = fill_zero(file, at, end); !error.ok()) return error;
+    if (IoError error = file.sync_data(); !error.ok()) return error;
+  }
+  return file.sync_all();
+}
+
+// A new segment without its name. One that fails gives back what it got of the disk: the old
+// segment, which goes on, may need it.
 IoError make_segment(base::FileSystem& files, const std::string& path, uint64_t bytes, bool zero,
                      std::unique_ptr<base::File>& out) {
   if (IoError error = files.open(path, OpenMode::kCreate, 0600, out); !error.ok()) return error;
-  if (IoError error = out->lock_ofd(); !error.ok()) return error;
-  if (IoError error = out->allocate(bytes); !error.ok()) return error;
-  for (uint64_t at = 0; zero && at < bytes; at += kSyncEvery) {
-    uint64_t end = std::min(bytes, at + kSyncEvery);
-    if (IoError error = fill_zero(*out, at, end); !error.ok()) return error;
-    if (IoError error = out->sync_data(); !error.ok()) return error;
-  }
-  return out->sync_all();
+  IoError error = prepare_segment(*out, bytes, zero);
+  if (!error.ok()) (void)files.remove(path);
+  return error;
 }
 
 void append_state(std::string& out, const core::HardState& state, uint32_t& crc) {
@@ -246,10 +254,7 @@ IoError Wal::take_spare(std::unique_ptr<base::File>& file, std::string& spare_pa
     }
   }
   spare_path = path("cut.tmp");  // not the name that prepare_spare() may be working on
-  IoError error = make_segment(files_, spare_path, options_.segment_bytes, false, file);
-  // What it got of the disk is the old segment's, which goes on.
-  if (!error.ok()) (void)files_.remove(spare_path);
-  return error;
+  return make_segment(files_, spare_path, options_.segment_bytes, false, file);
 }
 
 IoError Wal::prepare_spare() {
@@ -261,10 +266,7 @@ IoError Wal::prepare_spare() {
   }
   std::unique_ptr<base::File> file;
   IoError error = make_segment(files_, making, options_.segment_bytes, true, file);
-  if (!error.ok()) {
-    (void)files_.remove(making);  // gives the space back; the log goes on without a spare
-    return error;
-  }
+  if (!error.ok()) return error;
   std::lock_guard lock(side_mutex_);
   spare_ = std::move(file);
   spare_path_ = std::move(making);
