@@ -30,4 +30,9 @@ void Lines::cut() {
   for (int line : open_) shutdown(line, SHUT_RDWR);
 }
 
+bool Lines::are_cut() const {
+  std::scoped_lock lock(mutex_);
+  return cut_;
+}
+
 }  // namespace keelson::postgres

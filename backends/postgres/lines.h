@@ -18,9 +18,10 @@ class Lines {
   void remove(int line);
   // Everything that waits on a connection fails from now on.
   void cut();
+  bool are_cut() const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::set<int> open_;  // guarded by mutex_
   bool cut_ = false;    // guarded by mutex_
 };

@@ -25,7 +25,7 @@ class PostgresDatabase final : public sql::Database {
   explicit PostgresDatabase(PostgresOptions options);
 
   sql::SqlError connect(bool listen, std::unique_ptr<sql::Session>& out) const override;
-  // A connection that is only being made ends by libpq's connect_timeout.
+  // No connection is begun after it; one that is being made ends by libpq's connect_timeout.
   void sever() override { lines_->cut(); }
   bool exclusive() const override { return false; }
   bool notifies() const override { return options_.listen; }

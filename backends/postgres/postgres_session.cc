@@ -21,6 +21,7 @@ namespace {
 
 // A notification names the instance that appended, or behind this one that joined.
 constexpr char kJoined = '+';
+constexpr char kClosing[] = "the connections are being closed";
 
 int nibble(char c) {
   return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
@@ -93,11 +94,14 @@ PostgresSession::~PostgresSession() {
 
 SqlError PostgresSession::open(Where where, std::unique_ptr<sql::Session>& out) {
   std::unique_ptr<PostgresSession> session(new PostgresSession(std::move(where)));
+  const std::shared_ptr<Lines>& lines = session->where_.lines;
   SqlError refused;
   SqlError error = guarded([&] {
+    // Before it is made, too: libpq waits for connect_timeout where nobody answers.
+    if (lines->are_cut()) throw pqxx::broken_connection(kClosing);
     session->connection_ = std::make_unique<pqxx::connection>(session->where_.conninfo);
-    if (!session->where_.lines->add(session->connection_->sock(), session->line_)) {
-      throw pqxx::broken_connection("the connections are being closed");
+    if (!lines->add(session->connection_->sock(), session->line_)) {
+      throw pqxx::broken_connection(kClosing);
     }
     refused = session->prepare_session();
   });
