@@ -100,6 +100,18 @@ func sizeOf(folder string) (total int64) {
 	return total
 }
 
+// settled is the size of the file and its WAL by what is held, as soon as it is at most `limit`, or
+// after two seconds. A minute of events is written in some twenty milliseconds here: on a busy machine
+// the housekeeping, which has sixty seconds for it elsewhere, may not have had its turn yet.
+func settled(folder string, held int64, limit float64) float64 {
+	ratio := float64(sizeOf(folder)) / float64(held)
+	for wait := 0; ratio > limit && wait < 40; wait++ {
+		time.Sleep(50 * time.Millisecond)
+		ratio = float64(sizeOf(folder)) / float64(held)
+	}
+	return ratio
+}
+
 // TestSQLiteStaysSmall: nothing in the file grows but what the store holds.
 func TestSQLiteStaysSmall(t *testing.T) {
 	minutes := leasesAlive + 30
@@ -121,7 +133,7 @@ func TestSQLiteStaysSmall(t *testing.T) {
 		if minute < leasesAlive {
 			continue
 		}
-		ratio := float64(sizeOf(server.DataDir)) / float64(d.held())
+		ratio := settled(server.DataDir, d.held(), 2)
 		worst = max(worst, ratio)
 		if ratio > 2 {
 			t.Fatalf("minute %d: the file and its WAL have %d bytes, live and uncompacted rows about %d", minute,
