@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "api/base/clock.h"
 
@@ -59,6 +60,40 @@ class PingPolicy {
   base::MonotonicTime last_, sent_;
   bool seen_ = false, forgiven_ = false;
   int strikes_ = 0;
+};
+
+// A probe that waits for its acknowledgement, and how long it may.
+//
+// grpc-go sends one with the first data after the last one was acknowledged, to measure the path.
+// Answered at once, each costs both sides a write and a read as large as a small answer's own. From
+// the acknowledgement the peer learns how much came in between, and widens its windows if that is
+// two thirds of them, 64 KiB at first (grpc-go, bdp_estimator.go; no timer waits for it). So it
+// goes behind the write that makes it worth sending, last, so that the data of that write do not
+// cause the next probe. Other clients' probes cannot be told from keep-alives with certainty, whose
+// answer somebody may wait for: these travel with the next write, whatever that holds.
+class WaitingProbe {
+ public:
+  static constexpr uint8_t kOfGrpcGo[8] = {2, 4, 16, 16, 9, 14, 7, 7};
+  static constexpr size_t kWorth = 32 << 10;
+
+  // The payload of the PING, kept until it is acknowledged. Gives the longest time until then.
+  base::Duration begin(const uint8_t* payload) {
+    std::memcpy(payload_, payload, sizeof payload_);
+    patient_ = std::memcmp(payload, kOfGrpcGo, sizeof payload_) == 0;
+    sent_ = 0;
+    return patient_ ? base::Duration(std::chrono::seconds(1)) : std::chrono::milliseconds(100);
+  }
+  // So many bytes are being written: is the acknowledgement to follow them?
+  bool on_write(size_t bytes) {
+    sent_ += bytes;
+    return sent_ >= (patient_ ? kWorth : 1);
+  }
+  const uint8_t* payload() const { return payload_; }
+
+ private:
+  uint8_t payload_[8] = {};
+  bool patient_ = false;
+  size_t sent_ = 0;
 };
 
 // Frames that make work and bring nothing (SETTINGS, PING, PRIORITY, RST_STREAM, empty DATA): a

@@ -17,8 +17,6 @@ constexpr size_t kMostOwnFrames = 13 * 100;
 // Payloads of our PINGs.
 constexpr uint8_t kKeepalivePing[8] = {'k', 'e', 'e', 'p', 'a', 'l', 'i', 'v'};
 constexpr uint8_t kGoawayPing[8] = {'g', 'o', 'a', 'w', 'a', 'y', '.', '.'};
-// How long the acknowledgement of a flow-control probe waits for something to travel with.
-constexpr base::Duration kProbePatience = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -91,7 +89,6 @@ bool H2Session::produce(Gather& out) {
     const ssize_t n = nghttp2_session_mem_send(session_, &bytes);
     if (n <= 0) {
       ok = n == 0;
-      if (ok) append_probe_ack(out);
       break;
     }
     if (settings_out_)
@@ -99,6 +96,7 @@ bool H2Session::produce(Gather& out) {
     else
       send_settings({reinterpret_cast<const char*>(bytes), static_cast<size_t>(n)}, out);
   }
+  if (ok) append_probe_ack(out);
   gather_ = nullptr;
   return ok;
 }
@@ -236,10 +234,6 @@ void H2Session::refuse(const FrameScanner::Head& head) {
   if (own_frames_.size() < kMostOwnFrames) own_frames_.append(frame, sizeof frame);
 }
 
-// grpc-go sends a PING with the first data it receives after the last one was acknowledged, to
-// measure the path. Answered at once, each would cost both sides a write and a read as large as the
-// answer's own; so its acknowledgement travels with the next write, if that comes soon. It goes
-// last, so that the data of that write do not cause the next PING.
 void H2Session::on_ping(const uint8_t* payload) {
   const base::MonotonicTime now = loop().now();
   const bool probe = ping_policy_.is_probe(now);
@@ -247,8 +241,7 @@ void H2Session::on_ping(const uint8_t* payload) {
   if (!ping_policy_.on_ping(now, stream_count_ > 0))
     return give_up(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
   if (!probe || probe_wait_.armed()) return acknowledge_ping(payload);
-  std::memcpy(probe_, payload, sizeof probe_);
-  loop().timers().set(probe_wait_, now + kProbePatience);
+  loop().timers().set(probe_wait_, now + probe_.begin(payload));
 }
 
 void H2Session::acknowledge_ping(const uint8_t* payload) {
@@ -258,15 +251,16 @@ void H2Session::acknowledge_ping(const uint8_t* payload) {
 
 void H2Session::on_probe_wait_over(void* self_pointer) {
   auto* self = static_cast<H2Session*>(self_pointer);
-  self->acknowledge_ping(self->probe_);
+  self->acknowledge_ping(self->probe_.payload());
   self->connection_.mark_dirty();
 }
 
 void H2Session::append_probe_ack(Gather& out) {
-  if (out.empty() || !probe_wait_.armed()) return;
+  // What is full has more behind it, and comes here again.
+  if (!probe_wait_.armed() || !probe_.on_write(out.total()) || out.full()) return;
   loop().timers().cancel(probe_wait_);
   char frame[17] = {0, 0, 8, NGHTTP2_PING, NGHTTP2_FLAG_ACK};
-  std::memcpy(frame + 9, probe_, sizeof probe_);
+  std::memcpy(frame + 9, probe_.payload(), 8);
   out.append(frame, sizeof frame);
 }
 

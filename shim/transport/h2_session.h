@@ -73,7 +73,7 @@ class H2Session final : public Protocol {
   // A PING, not an acknowledgement, with its 8 bytes.
   void on_ping(const uint8_t* payload);
   void acknowledge_ping(const uint8_t* payload);
-  // Puts the acknowledgement of the probe that waits behind what is sent.
+  // Puts the acknowledgement of the probe that waits behind what is sent, if it is time.
   void append_probe_ack(Gather& out);
   static void on_probe_wait_over(void* self);
   void on_ping_ack(const uint8_t* payload);
@@ -104,10 +104,9 @@ class H2Session final : public Protocol {
   Timer keepalive_;
   base::MonotonicTime last_read_;
   bool ping_sent_ = false;
-  // A flow-control probe (PingPolicy) and, armed while it waits to be acknowledged with the next
-  // write, the time that it may wait.
+  // A flow-control probe (PingPolicy) and, armed while there is one, the time that it may wait.
+  WaitingProbe probe_;
   Timer probe_wait_;
-  uint8_t probe_[8];
 };
 
 std::unique_ptr<Protocol> make_h2_session(Connection& connection, const Listener::Serves& serves);

@@ -224,6 +224,20 @@ TEST(PingPolicy, AProbeIsTheFirstPingSoonAfterAnAnswer) {
   EXPECT_FALSE(policy.is_probe(at(21))) << "one for each answer";
 }
 
+TEST(WaitingProbe, OfGrpcGoWaitsForBytes) {
+  WaitingProbe probe;
+  probe.begin(WaitingProbe::kOfGrpcGo);
+  EXPECT_FALSE(probe.on_write(WaitingProbe::kWorth - 1));
+  EXPECT_FALSE(probe.on_write(0));
+  EXPECT_TRUE(probe.on_write(1));
+  probe.begin(WaitingProbe::kOfGrpcGo);
+  EXPECT_FALSE(probe.on_write(1)) << "counted anew";
+  const uint8_t other[8] = {};
+  EXPECT_EQ(probe.begin(other), milliseconds(100));
+  EXPECT_FALSE(probe.on_write(0));
+  EXPECT_TRUE(probe.on_write(1)) << "it might be a keep-alive";
+}
+
 // A few connections that left a GiB of messages unfinished had every other client's requests
 // refused, small ones too, for as long as they stayed. Small requests pass whatever others hold.
 TEST(Held, OthersCannotLockOutSmallRequests) {

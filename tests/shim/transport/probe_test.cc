@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "shim/transport/h2_limits.h"
 #include "tests/shim/transport/test_server.h"
 
 namespace keelson::transport {
@@ -11,6 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::string_view kProbe = "12345678";
+const std::string_view kOfGrpcGo(reinterpret_cast<const char*>(WaitingProbe::kOfGrpcGo), 8);
 
 // A stream that echoes, its first answer read.
 struct Echo {
@@ -43,6 +45,30 @@ TEST(Probes, AreAcknowledgedWithoutAnAnswerInTheEnd) {
   echo.client.send(NGHTTP2_PING, 0, 0, kProbe);
   EXPECT_EQ(echo.client.expect(NGHTTP2_PING).payload, kProbe);
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(95));
+}
+
+// From less than that grpc-go learns nothing, and it would send the next one at once.
+TEST(Probes, OfGrpcGoAreAcknowledgedWhenEnoughIsSent) {
+  auto server = plain_server();
+  Echo echo(server->port());
+  echo.client.send(NGHTTP2_PING, 0, 0, kOfGrpcGo);
+  const std::string message(1000, 'm');
+  for (size_t sent = 0; sent < WaitingProbe::kWorth;) {
+    echo.client.message(1, message, false);
+    const Frame answer = echo.client.read_frame();
+    ASSERT_EQ(answer.type, NGHTTP2_DATA) << "after " << sent;
+    sent += 9 + answer.payload.size();
+  }
+  EXPECT_EQ(echo.client.read_frame().payload, kOfGrpcGo);
+}
+
+TEST(Probes, OfGrpcGoAreAcknowledgedInTheEnd) {
+  auto server = plain_server();
+  Echo echo(server->port());
+  echo.client.send(NGHTTP2_PING, 0, 0, kOfGrpcGo);
+  echo.client.message(1, "small", false);
+  ASSERT_EQ(echo.client.read_frame().type, NGHTTP2_DATA);
+  EXPECT_EQ(echo.client.read_frame().payload, kOfGrpcGo);
 }
 
 // A second PING is no probe, and its acknowledgement does not wait for that of the first.
