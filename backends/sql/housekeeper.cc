@@ -212,12 +212,13 @@ SqlError Housekeeper::step(backends::LogListener* listener) {
   return {};
 }
 
-// Behind the tables and every live process; a process that keeps too much of it is left behind.
+// Behind the tables and every live process; a process that keeps too much of it is left behind. One
+// that has the database for itself has applied what the tables hold, and reads none of it again.
 SqlError Housekeeper::cut() {
   CheckpointHeader header;
   if (SqlError error = read_header(parts_.database, *session_, header); !error.ok()) return error;
   int64_t until = header.at.seq;
-  if (lowest_ < until) {
+  if (lowest_ < until && !parts_.database.exclusive()) {
     int64_t within = 0;
     const Param kept = options_.kept_bytes;
     SqlError error = session_->execute(parts_.database.expand(statements::kFirstWithin), {&kept, 1},

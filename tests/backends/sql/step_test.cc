@@ -13,6 +13,7 @@
 #include "backends/sql/schema.h"
 #include "tests/backends/engine/engine_support.h"
 #include "tests/backends/sql/sql_harness.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/seed.h"
 
 namespace keelson::tests {
@@ -243,6 +244,61 @@ TEST_F(Steps, AStateFromBeforeALoadIsNotSavedBehindIt) {
   keeper.stop();
   EXPECT_GE(lost.asked, 2) << "it is tried again";
   EXPECT_EQ(loaded_index(), 0u);
+}
+
+// Gives the state whenever it is asked.
+class Giving final : public backends::LogListener {
+ public:
+  explicit Giving(engine::Driver& driver) : driver_(driver) {}
+  void on_committed(std::span<const backends::LogEntry>) override {}
+  void on_failed(std::span<const backends::ProposalId>, backends::AppendFailure) override {}
+  void on_leadership(const backends::Leadership&) override {}
+  void on_install(backends::CheckpointReader&, bool) override {}
+  std::unique_ptr<backends::CheckpointSource> checkpoint() override {
+    ++asked;
+    return driver_.engine.checkpoint();
+  }
+  std::atomic<int> asked{0};
+
+ private:
+  engine::Driver& driver_;
+};
+
+// The log was kept back to the position that the last heartbeat had told, on a file of one process
+// too: a second's worth of writes, 30 MB of them, stayed in the file beside what it had to hold.
+TEST_F(Steps, TheLogOfOneProcessIsCutWithoutItsHeartbeat) {
+  ManualClock clock;  // stands still: there is one heartbeat, before anything is written
+  sql::Mailbox mailbox;
+  base::Registry metrics;
+  Giving giving(driver_);
+  sql::HousekeepingOptions options;
+  options.instance = 5;
+  options.step_bytes = 1;
+  sql::Housekeeper keeper(std::move(options), {*file_, mailbox, clock, machine_.logger, metrics});
+  auto eventually = [](auto condition) {
+    for (int i = 0; i < 500 && !condition(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return condition();
+  };
+  ASSERT_TRUE(keeper.enter(*session_).ok());
+  keeper.appended(1);
+  keeper.serve(giving);
+  keeper.start(machine_.threads);
+  ASSERT_TRUE(eventually([&] { return giving.asked > 0; })) << "so there was the heartbeat";
+
+  for (int i = 0; i < 3; ++i) driver_.put("key" + std::to_string(i), "v");
+  log_what_was_applied();
+  mailbox.set_position(seen_);
+  keeper.appended(1);
+  EXPECT_TRUE(eventually([&] {
+    int64_t rows = -1;
+    const sql::SqlError error =
+        session_->execute(file_->expand("SELECT count(*) FROM {s}log"), {},
+                          [&](const sql::Row& row) { rows = row.integer(0); });
+    return error.ok() && rows == 0 && loaded_index() == driver_.index;
+  }));
+  keeper.stop();
 }
 
 }  // namespace
