@@ -194,16 +194,29 @@ TEST_F(Steps, AStateThatIsBehindTheTablesIsNotSaved) {
   expect_equal();
 }
 
-// Its state is of a history that the database has left, and while it gives it the log's thread
-// loads the other one.
-class LostState final : public backends::LogListener {
+// Is only asked for its state.
+class Unhearing : public backends::LogListener {
  public:
-  LostState(engine::Driver& driver, sql::Mailbox& mailbox, const sql::Position& now)
-      : driver_(driver), mailbox_(mailbox), now_(now) {}
   void on_committed(std::span<const backends::LogEntry>) override {}
   void on_failed(std::span<const backends::ProposalId>, backends::AppendFailure) override {}
   void on_leadership(const backends::Leadership&) override {}
   void on_install(backends::CheckpointReader&, bool) override {}
+};
+
+template <class Condition>
+bool eventually(Condition condition) {
+  for (int i = 0; i < 500 && !condition(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return condition();
+}
+
+// Its state is of a history that the database has left, and while it gives it the log's thread
+// loads the other one.
+class LostState final : public Unhearing {
+ public:
+  LostState(engine::Driver& driver, sql::Mailbox& mailbox, const sql::Position& now)
+      : driver_(driver), mailbox_(mailbox), now_(now) {}
   std::unique_ptr<backends::CheckpointSource> checkpoint() override {
     auto source = driver_.engine.checkpoint();
     if (asked == 0) {
@@ -238,22 +251,15 @@ TEST_F(Steps, AStateFromBeforeALoadIsNotSavedBehindIt) {
   keeper.appended(1);
   keeper.serve(lost);
   keeper.start(machine_.threads);
-  for (int i = 0; i < 500 && lost.asked < 2; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  EXPECT_TRUE(eventually([&] { return lost.asked >= 2; })) << "it is tried again";
   keeper.stop();
-  EXPECT_GE(lost.asked, 2) << "it is tried again";
   EXPECT_EQ(loaded_index(), 0u);
 }
 
 // Gives the state whenever it is asked.
-class Giving final : public backends::LogListener {
+class Giving final : public Unhearing {
  public:
   explicit Giving(engine::Driver& driver) : driver_(driver) {}
-  void on_committed(std::span<const backends::LogEntry>) override {}
-  void on_failed(std::span<const backends::ProposalId>, backends::AppendFailure) override {}
-  void on_leadership(const backends::Leadership&) override {}
-  void on_install(backends::CheckpointReader&, bool) override {}
   std::unique_ptr<backends::CheckpointSource> checkpoint() override {
     ++asked;
     return driver_.engine.checkpoint();
@@ -275,12 +281,6 @@ TEST_F(Steps, TheLogOfOneProcessIsCutWithoutItsHeartbeat) {
   options.instance = 5;
   options.step_bytes = 1;
   sql::Housekeeper keeper(std::move(options), {*file_, mailbox, clock, machine_.logger, metrics});
-  auto eventually = [](auto condition) {
-    for (int i = 0; i < 500 && !condition(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return condition();
-  };
   ASSERT_TRUE(keeper.enter(*session_).ok());
   keeper.appended(1);
   keeper.serve(giving);

@@ -1,6 +1,5 @@
 // What the process shows to its operator: exit codes, texts, log lines, signals, readiness.
 // Expected texts and codes are those of a running etcd 3.7.3 unless Keelson's own.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <fstream>
 
 #include "tests/shim/main/child.h"
+#include "tests/support/silent_port.h"
 
 namespace keelson::main {
 namespace {
@@ -32,27 +32,6 @@ int serving_port(Child& child) {
   size_t at = line.rfind("127.0.0.1:");
   return at == std::string::npos ? 0 : std::atoi(line.c_str() + at + 10);
 }
-
-// A listening socket, so that its port is taken.
-class TakenPort {
- public:
-  TakenPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-    EXPECT_EQ(listen(fd_, 1), 0);
-    socklen_t size = sizeof at;
-    getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
-    address_ = "127.0.0.1:" + std::to_string(ntohs(at.sin_port));
-  }
-  ~TakenPort() { close(fd_); }
-  const std::string& address() const { return address_; }
-
- private:
-  int fd_;
-  std::string address_;
-};
 
 TEST(Binary, ExitCodesOfTheCommandLine) {
   struct {
@@ -95,7 +74,7 @@ TEST(Binary, ExitCodesOfTheCommandLine) {
 }
 
 TEST(Binary, StartsThatFailEndWithOne) {
-  TakenPort taken;
+  tests::SilentPort taken;
   std::string folder = make_folder();
   std::ofstream(folder + "/file") << "x";
   std::ofstream(folder + "/bad.pem") << "no certificate";
