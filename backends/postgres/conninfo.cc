@@ -1,13 +1,20 @@
 #include "backends/postgres/conninfo.h"
 
+#include <libpq-fe.h>
+
 #include <array>
+#include <memory>
+#include <string_view>
 #include <utility>
+
+#include "backends/sql/text.h"
 
 namespace keelson::postgres {
 
 namespace {
 
 using Setting = std::pair<std::string_view, std::string_view>;
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 
 // Seconds and, for tcp_user_timeout, milliseconds: a server that vanished is noticed within ten
 // seconds, whether data is under way or not.
@@ -18,32 +25,34 @@ constexpr std::array<Setting, 6> kSettings = {{{"application_name", "keelson"},
                                                {"keepalives_count", "3"},
                                                {"tcp_user_timeout", "10000"}}};
 
-// Whether `name=` begins a parameter of the URL or line.
-bool has(std::string_view text, std::string_view name) {
-  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
-    const bool begins =
-        at == 0 || std::string_view("?& \t").find(text[at - 1]) != std::string_view::npos;
-    const size_t end = at + name.size();
-    if (begins && end < text.size() && (text[end] == '=' || text[end] == ' ')) return true;
+void append(std::string_view name, std::string_view value, std::string& line) {
+  if (!line.empty()) line += ' ';
+  line.append(name).append("='");
+  line.append(sql::replaced(value, {{"\\", "\\\\"}, {"'", "\\'"}})).append("'");
+}
+
+std::string_view default_of(std::string_view name) {
+  for (const auto& [known, value] : kSettings) {
+    if (known == name) return value;
   }
-  return false;
+  return {};
 }
 
 }  // namespace
 
 std::string make_conninfo(const PostgresOptions& options) {
-  std::string out = options.url;
-  const bool uri = out.starts_with("postgres://") || out.starts_with("postgresql://");
-  for (const auto& [name, value] : kSettings) {
-    if (has(options.url, name)) continue;
-    if (uri) {
-      out += out.find('?') == std::string::npos ? '?' : '&';
-      out.append(name).append("=").append(value);
-    } else {
-      out.append(out.empty() ? "" : " ").append(name).append("=").append(value);
+  const Options parsed(PQconninfoParse(options.url.c_str(), nullptr), &PQconninfoFree);
+  if (parsed == nullptr) return options.url;
+  std::string line;
+  for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
+    const std::string_view ours = default_of(option->keyword);
+    if (option->val != nullptr) {
+      append(option->keyword, option->val, line);
+    } else if (!ours.empty()) {
+      append(option->keyword, ours, line);
     }
   }
-  return out;
+  return line;
 }
 
 }  // namespace keelson::postgres

@@ -7,8 +7,9 @@
 
 namespace keelson::postgres {
 
-// The URL or line with limits on how long a dead server goes unnoticed. What the operator wrote is
-// kept. Pure.
+// The URL or line as a line of keywords and values, with limits on how long a dead server goes
+// unnoticed. What the operator wrote is kept, and so is a text that libpq cannot read: connecting
+// says what is wrong with it. Pure.
 std::string make_conninfo(const PostgresOptions& options);
 
 }  // namespace keelson::postgres
