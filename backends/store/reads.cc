@@ -291,6 +291,7 @@ void ReplicatedStore::defragment(base::Done<model::Error> done) {
 void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>> done) {
   if (!options_.open_snapshot || stopped_) return std::move(done)(nullptr);
   slow_.post([this, done = std::move(done)]() mutable {
+    if (stopped_) return std::move(done)(nullptr);  // stop() waits for this
     base::MonotonicTime start = parts_.clock.now();
     std::unique_ptr<backends::CheckpointSource> source = published_state();
     std::unique_ptr<model::SnapshotReader> reader = options_.open_snapshot(*source);

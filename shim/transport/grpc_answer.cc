@@ -28,7 +28,6 @@ void GrpcCall::respond(bool trailers_only) {
   std::vector<nghttp2_nv> headers = plain;
   append_metadata(initial_, headers);
   if (!trailers_only) return session->respond(id, headers, this);
-  trailers_out_ = true;
   const std::string code = std::to_string(status_.code);
   const std::string message = percent_encode(status_.message);
   headers.push_back(copied_nv("grpc-status", code));
@@ -40,7 +39,6 @@ void GrpcCall::respond(bool trailers_only) {
 }
 
 void GrpcCall::submit_trailers() {
-  trailers_out_ = true;
   if (status_.code == kOk && status_.message.empty() && trailing_.empty()) {
     static const nghttp2_nv ok = constant_nv("grpc-status", "0");
     nghttp2_submit_trailer(session->raw(), id, &ok, 1);

@@ -73,7 +73,7 @@ void GrpcCall::send(base::Payload message) {
     push = !direct;
     scheduled_ = push;
   }
-  if (direct) return deliver();
+  if (direct) return hand_over(false);
   if (push) info_->inbox->push(shared_from_this());
 }
 
@@ -86,17 +86,22 @@ void GrpcCall::finish(Status status) {
     if (scheduled_) return;
     if (!here()) scheduled_ = true;
   }
-  if (here()) return deliver();
+  if (here()) return hand_over(false);
   info_->inbox->push(shared_from_this());
 }
 
 void GrpcCall::deliver() {
+  hand_over(true);
+}
+
+// `from_inbox`: it has just left it. Otherwise another thread may have queued it meanwhile.
+void GrpcCall::hand_over(bool from_inbox) {
   absl::InlinedVector<base::Payload, 1> outbox;
   bool finished;
   {
     std::lock_guard lock(mutex_);
     outbox.swap(outbox_);
-    scheduled_ = false;
+    if (from_inbox) scheduled_ = false;
     finished = finish_called_;
   }
   if (session == nullptr || done_) return;  // nobody is there any more
@@ -152,8 +157,9 @@ void GrpcCall::count_handled(int code) {
 
 void GrpcCall::on_deadline(void* self) {
   auto* call = static_cast<GrpcCall*>(self);
-  call->cancelled_.store(true, std::memory_order_relaxed);
   call->end_call({kDeadlineExceeded, "context deadline exceeded"});
+  // Only now: who sees it set sends nothing, and must find that its finish() comes too late.
+  call->cancelled_.store(true, std::memory_order_release);
   // What the peer does not take would keep the trailers back for ever.
   if (call->session == nullptr || !call->responded_ || call->out_bytes_ == 0) return;
   nghttp2_submit_rst_stream(call->session->raw(), NGHTTP2_FLAG_NONE, call->id, NGHTTP2_CANCEL);
@@ -252,7 +258,7 @@ void GrpcCall::resume() {
 
 void GrpcCall::on_closed() {
   session->loop().timers().cancel(timer_);
-  if (!done_ || !trailers_out_) cancelled_.store(true, std::memory_order_relaxed);
+  cancelled_.store(true, std::memory_order_release);
   count_handled(kCanceled);
   done_ = true;
   if (held_ > 0) session->hold(-static_cast<ssize_t>(held_));

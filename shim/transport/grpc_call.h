@@ -43,7 +43,7 @@ class GrpcCall final : public Call,
   void send(base::Payload message) override;
   void finish(Status status) override;
   size_t queued_bytes() const override { return queued_.load(std::memory_order_relaxed); }
-  bool cancelled() const override { return cancelled_.load(std::memory_order_relaxed); }
+  bool cancelled() const override { return cancelled_.load(std::memory_order_acquire); }
 
   void deliver() override;
 
@@ -70,6 +70,7 @@ class GrpcCall final : public Call,
   void finish_input();
   void resume();
   void hold(size_t bytes);
+  void hand_over(bool from_inbox);
   void enqueue(base::Payload payload);
   void pump();
   void respond(bool trailers_only);
@@ -105,7 +106,7 @@ class GrpcCall final : public Call,
   size_t held_ = 0, unconsumed_ = 0;
   bool have_request_ = false, remote_ended_ = false, paused_ = false;
   bool responded_ = false, waiting_ = false;  // headers are out; read() had nothing
-  bool done_ = false, counted_ = false, trailers_out_ = false;
+  bool done_ = false, counted_ = false;
   bool writable_due_ = false, ended_ = false;
 };
 

@@ -58,7 +58,8 @@ class Call {
   virtual void finish(Status status) = 0;
   // Bytes queued here and not yet handed to the socket: back-pressure for streams. Approximate.
   virtual size_t queued_bytes() const = 0;
-  // The peer is gone, the deadline passed or the call was reset: answers are pointless.
+  // The call is over: answered, or the peer is gone, the deadline passed, the call was reset.
+  // Answers are pointless then, and are dropped.
   virtual bool cancelled() const = 0;
 };
 using CallPtr = std::shared_ptr<Call>;

@@ -175,6 +175,47 @@ TEST(Http2, ADeadlineEndsTheCall) {
   EXPECT_TRUE(server->seen().kept[0]->cancelled());
 }
 
+// A call was marked as cancelled before its deadline's status had the lock: a thread that answered
+// in between sent no message, for the call was over, and ended it with OK, for it was not yet. That
+// was a failed check, so the end of the process.
+TEST(Http2, AnAnswerThatMeetsTheDeadline) {
+  auto server = plain_server();
+  H2Client client(server->port());
+  for (int32_t i = 0; i < 300; ++i) {
+    client.unary(2 * i + 1, "/test.Test/Never", "", {{"grpc-timeout", "1m"}});
+    CallPtr call;
+    while (call == nullptr) {
+      std::lock_guard lock(server->seen().mutex);
+      if (server->seen().kept.empty()) continue;
+      call = server->seen().kept.back();
+      server->seen().kept.clear();
+    }
+    while (!call->cancelled()) {
+    }
+    call->send(base::Payload(std::string("late")));
+    call->finish({});
+    EXPECT_EQ(client.answer(2 * i + 1).trailer("grpc-status"), "4");
+  }
+}
+
+// Calls that the transport itself had ended did not count as cancelled: a snapshot was read to its
+// end for nobody, and a shutdown waited for that.
+TEST(Http2, ACallThatTheTransportEndedIsCancelled) {
+  auto server = plain_server();
+  H2Client client(server->port());
+  client.request(1, "/test.Test/Never");
+  client.message(1, "one", false);
+  client.message(1, "two", true);
+  EXPECT_EQ(client.answer(1).trailer("grpc-status"), "13");
+  client.unary(3, "/test.Test/Never", "");
+  std::thread drain([&] { server->server().drain(std::chrono::milliseconds(10)); });
+  EXPECT_EQ(client.answer(3).trailer("grpc-status"), "14");
+  drain.join();
+  std::lock_guard lock(server->seen().mutex);
+  ASSERT_EQ(server->seen().kept.size(), 1u);
+  EXPECT_TRUE(server->seen().kept[0]->cancelled());
+}
+
 TEST(Http2, CancellationReachesTheHandler) {
   auto server = plain_server();
   H2Client client(server->port());
