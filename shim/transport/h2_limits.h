@@ -11,14 +11,13 @@ namespace keelson::transport {
 
 // Streams of one connection when the flag sets no limit. Each costs about a KiB.
 inline constexpr uint32_t kMostStreams = 100'000;
-// Bytes of unfinished request messages, of one connection and of the server.
+// Bytes of unfinished requests of one connection.
 inline constexpr size_t kMostHeldPerConnection = 256ull << 20;
-inline constexpr size_t kMostHeld = 1ull << 30;
-// What a connection may hold when others have filled the server's part: about what it costs anyway.
+// What a connection may hold when others have filled the server's part (`most`): about what it
+// costs anyway.
 inline constexpr size_t kHeldInAnyCase = 64 << 10;
-inline bool may_hold(size_t connection, size_t server) {
-  return connection <= kMostHeldPerConnection &&
-         (server <= kMostHeld || connection <= kHeldInAnyCase);
+inline bool may_hold(size_t connection, size_t server, size_t most) {
+  return connection <= kMostHeldPerConnection && (server <= most || connection <= kHeldInAnyCase);
 }
 // Bytes of unsent answers above which a connection's new requests are refused.
 inline constexpr size_t kMostQueued = 256ull << 20;

@@ -170,7 +170,7 @@ bool H2Session::hold(ssize_t more) {
   held_ += static_cast<size_t>(more);
   const size_t all =
       core().held_bytes.fetch_add(static_cast<size_t>(more)) + static_cast<size_t>(more);
-  return may_hold(held_, all);
+  return may_hold(held_, all, core().options.max_held_bytes);
 }
 
 void H2Session::attach(std::shared_ptr<H2Stream> stream, int32_t id) {

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include "shim/transport/h2_limits.h"
+
 namespace keelson::transport {
 namespace {
 
@@ -68,9 +70,11 @@ bool Http1Session::on_bytes(std::string_view bytes) {
 }
 
 bool Http1Session::on_eof() {
-  // A client may half-close after its request and still wait for the answer.
-  last_ = true;
-  return busy_ || !head_.empty();
+  // A client may half-close after its requests and still wait for the answers.
+  const bool answering = busy_ || !head_.empty();
+  ended_ = true;
+  if (in_.empty() || !answering) last_ = true;
+  return answering;
 }
 
 bool Http1Session::wants_read() const {
@@ -85,14 +89,18 @@ void Http1Session::advance() {
     const Http1Parser::Step step = parser_.next(rest);
     in_.erase(0, in_.size() - rest.size());
     if (step == Http1Parser::Step::kError) {
+      // A front end that tells protocols apart by their first bytes hangs up on noise, as etcd's.
+      if (!parser_.not_http()) return refuse(parser_.error_status(), parser_.error_text() + "\n");
       last_ = true;
       in_.clear();
-      // A front end that tells protocols apart by their first bytes hangs up on noise, as etcd's.
-      if (parser_.not_http()) return connection_.mark_dirty();
-      answer(text_response(parser_.error_status(), parser_.error_text() + "\n"));
-      return;
+      return connection_.mark_dirty();
     }
+    if (!hold(parser_.request.body.size())) return refuse(413, "body too large\n");
     if (step == Http1Parser::Step::kNeedMore) {
+      if (ended_) {
+        last_ = true;
+        return connection_.mark_dirty();
+      }
       // A slow head must not win time with every byte.
       if (!fresh || !timer_.armed() || in_.empty()) arm_timer();
       return;
@@ -104,6 +112,21 @@ void Http1Session::advance() {
       continue_due_ = true;
     }
   }
+}
+
+void Http1Session::refuse(int status, std::string text) {
+  last_ = true;
+  in_.clear();
+  answer(text_response(status, std::move(text)));
+}
+
+// Accounts for the body, with all connections' unfinished messages. False: it is too much.
+bool Http1Session::hold(size_t bytes) {
+  Core& core = connection_.loop().core();
+  if (bytes == held_) return true;
+  const size_t more = bytes - held_;  // wraps around where it is less
+  held_ = bytes;
+  return may_hold(held_, core.held_bytes.fetch_add(more) + more, core.options.max_held_bytes);
 }
 
 void Http1Session::on_request() {
@@ -118,6 +141,7 @@ void Http1Session::on_request() {
 }
 
 void Http1Session::answer(HttpResponse response) {
+  hold(0);
   busy_ = false;
   continue_due_ = false;
   const bool bodyless = response.status == 204 || response.status == 304;
@@ -177,6 +201,7 @@ void Http1Session::end_calls(const Status& status) {
 }
 
 void Http1Session::on_lost() {
+  hold(0);
   connection_.loop().timers().cancel(timer_);
   if (exchange_ != nullptr) exchange_->let_go();
 }

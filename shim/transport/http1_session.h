@@ -30,6 +30,8 @@ class Http1Session final : public Protocol {
   void advance();
   void on_request();
   void answer(HttpResponse response);
+  void refuse(int status, std::string text);
+  bool hold(size_t bytes);
   void arm_timer();
   static void on_timeout(void* self);
 
@@ -40,8 +42,10 @@ class Http1Session final : public Protocol {
   std::string in_;           // received, not parsed
   std::string head_, body_;  // of the answer, not sent
   size_t body_at_ = 0;
-  bool busy_ = false;  // a request is with the handler
-  bool last_ = false;  // no request after this one
+  bool busy_ = false;   // a request is with the handler
+  bool last_ = false;   // no request after this one
+  bool ended_ = false;  // the peer sends no more
+  size_t held_ = 0;     // bytes of the request's body, as accounted for
   bool continue_due_ = false, is_head_request_ = false;
   Timer timer_;
 };

@@ -49,15 +49,15 @@ void Inbox::push(std::shared_ptr<InboxItem> item) {
     raw->next_ = old;
   } while (!head_.compare_exchange_weak(old, raw, std::memory_order_seq_cst));
   if (closed_.load(std::memory_order_seq_cst)) return drop_all();
-  // Whoever found the queue filled relies on the one who filled it.
-  if (old != nullptr) return;
+  // Even where the queue was not empty: who filled it may be in a batch that ends much later.
   if (held.depth == 0) return wake();
-  std::shared_ptr<Inbox> self = shared_from_this();
-  if (std::find(held.inboxes.begin(), held.inboxes.end(), self) == held.inboxes.end())
-    held.inboxes.push_back(std::move(self));
+  const auto is_this = [this](const std::shared_ptr<Inbox>& inbox) { return inbox.get() == this; };
+  if (std::none_of(held.inboxes.begin(), held.inboxes.end(), is_this))
+    held.inboxes.push_back(shared_from_this());
 }
 
 void Inbox::wake() {
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;
   if (!sleeping_.exchange(false, std::memory_order_seq_cst)) return;
   const uint64_t one = 1;
   // It can fail only when the counter is full, and then the reader has its edge already.

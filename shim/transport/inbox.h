@@ -20,9 +20,9 @@ class InboxItem {
 };
 
 // A queue of many writers and one reader. push() costs one compare-and-swap; only the push that
-// finds the queue empty and its reader asleep makes a system call (an eventfd, edge-triggered,
-// never read). It outlives the io thread as long as a call refers to it; after close() items are
-// dropped.
+// finds the reader asleep makes a system call (an eventfd, edge-triggered, never read), in an
+// AnswerBatch at its end. It outlives the io thread as long as a call refers to it; after close()
+// items are dropped.
 class Inbox : public std::enable_shared_from_this<Inbox> {
  public:
   Inbox();

@@ -46,7 +46,8 @@ struct ServerOptions {
   base::Duration keepalive_timeout = std::chrono::seconds(20);
   base::Duration handshake_timeout = std::chrono::seconds(10);
   base::Duration idle_http_timeout = std::chrono::minutes(5);
-  size_t max_connections = 0;  // 0: no bound
+  size_t max_connections = 0;          // 0: no bound
+  size_t max_held_bytes = 1ull << 30;  // of unfinished requests, all connections together
   // Shows grpc_server_handling_seconds, for one more look at the clock per call.
   bool timed_calls = false;
 };

@@ -60,6 +60,14 @@ TlsSession::TlsSession(SSL_CTX* context, std::shared_ptr<void> keep_alive)
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_accept_state(ssl_);
+  SSL_set_app_data(ssl_, this);
+  SSL_set_info_callback(ssl_, &TlsSession::on_info);
+}
+
+void TlsSession::on_info(const SSL* ssl, int where, int value) {
+  if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT) return;
+  if ((value & 0xff) == SSL_AD_NO_RENEGOTIATION)
+    static_cast<TlsSession*>(SSL_get_app_data(ssl))->closed_ = true;
 }
 
 TlsSession::~TlsSession() {
@@ -107,7 +115,7 @@ size_t TlsSession::decrypt(char* buffer, size_t size, std::string& out) {
   size_t got = 0;
   ERR_clear_error();
   // One record gives 16 KiB at most; a full buffer makes fewer, larger calls of the protocol.
-  while (got < size) {
+  while (got < size && !closed_) {
     size_t n = 0;
     const int rc = SSL_read_ex(ssl_, buffer + got, size - got, &n);
     if (rc == 1) {

@@ -43,6 +43,9 @@ class TlsSession {
  private:
   friend struct SessionBio;
   void finish_handshake();
+  // Who asks to renegotiate is hung up on, as by Go: OpenSSL would answer every such request with a
+  // warning, and a peer that reads none of them would make them pile up here.
+  static void on_info(const SSL* ssl, int where, int value);
 
   std::shared_ptr<void> keep_alive_;
   SSL* ssl_;

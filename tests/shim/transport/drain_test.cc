@@ -1,5 +1,8 @@
 // Listening, and the end of a server.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -24,6 +27,38 @@ TEST(Listen, ATakenPortIsAnErrorInGosWords) {
   elsewhere.port = 1;
   EXPECT_EQ(second.listen(elsewhere),
             "listen tcp 192.0.2.1:1: bind: cannot assign requested address");
+}
+
+// The server's end of a client's connection: both are in this process.
+int server_side(int client) {
+  sockaddr_in local{}, peer{};
+  socklen_t size = sizeof local;
+  getsockname(client, reinterpret_cast<sockaddr*>(&local), &size);
+  for (int fd = 0; fd < 1024; ++fd) {
+    size = sizeof peer;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+        peer.sin_family == AF_INET && peer.sin_port == local.sin_port)
+      return fd;
+  }
+  return -1;
+}
+
+// Linux's own times would keep a client that vanished for more than two hours.
+TEST(Listen, VanishedClientsAreNoticedInMinutes) {
+  auto server = plain_server();
+  RawClient client(server->port());
+  client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.read_until("GET /? ");
+  const int fd = server_side(client.fd());
+  ASSERT_GE(fd, 0);
+  int on = 0, idle = 0, interval = 0, count = 0;
+  socklen_t size = sizeof on;
+  getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &size);
+  getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size);
+  getsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, &size);
+  getsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, &size);
+  EXPECT_EQ(on, 1);
+  EXPECT_EQ(idle + interval * count, 300);
 }
 
 TEST(Listen, NothingIsServedBeforeStart) {

@@ -117,6 +117,26 @@ TEST_F(Tls, NeverAnswersPlaintext) {
   EXPECT_TRUE(closed);
 }
 
+// Every request to renegotiate was answered with a warning, and those that nobody read collected in
+// memory, without bound.
+TEST_F(Tls, WhoAsksToRenegotiateIsHungUpOn) {
+  ASSERT_EQ(serve(options()), "");
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+  RawClient raw(port());
+  SSL* ssl = SSL_new(context);
+  SSL_set_fd(ssl, raw.fd());
+  ASSERT_EQ(SSL_connect(ssl), 1);
+  ASSERT_EQ(SSL_renegotiate(ssl), 1);
+  SSL_set0_rbio(ssl, BIO_new(BIO_s_mem()));  // it does not read the refusal
+  EXPECT_EQ(SSL_get_error(ssl, SSL_do_handshake(ssl)), SSL_ERROR_WANT_READ);
+  bool closed = false;
+  raw.read_all(closed);
+  EXPECT_TRUE(closed);
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+}
+
 TEST_F(Tls, TheSameAddressTwiceServesBoth) {
   TestServer server;
   ASSERT_EQ(server.listen(), "");
