@@ -34,6 +34,10 @@ class File {
   virtual IoError sync_data() = 0;
   // fsync.
   virtual IoError sync_all() = 0;
+  // Later reads come from the disk as far as nothing waits to be written to it: after a failed sync
+  // of an earlier process the system holds bytes, and takes them for written, that the disk never
+  // got. Advisory.
+  virtual void forget_cached() {}
   virtual IoError truncate(uint64_t size) = 0;
   // Reserves [0, size) so that later writes change no metadata; the new bytes read as zero.
   virtual IoError allocate(uint64_t size) = 0;

@@ -171,10 +171,12 @@ std::string Reader::visit_leaf(const std::vector<Element>& elements, Walk& state
 
 std::string Reader::walk(uint64_t page, int depth, Walk& state) {
   if (depth > kMaxDepth) return damaged(page, "too deep");
-  if (state.pages_left == 0) return damaged(page, "pages refer to each other");
-  --state.pages_left;
   std::string bytes;
   if (std::string wrong = load(page, bytes); !wrong.empty()) return wrong;
+  // With overflow pages: each page of the file is read once at most.
+  const uint64_t pages = bytes.size() / kPageSize;
+  if (state.pages_left < pages) return damaged(page, "pages refer to each other");
+  state.pages_left -= pages;
   uint16_t flags = base::load_le16(bytes.data() + 8);
   if (flags != kLeafFlag && flags != kBranchFlag) return damaged(page, "neither leaf nor branch");
   std::vector<Element> elements;

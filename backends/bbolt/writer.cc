@@ -100,7 +100,10 @@ uint64_t BulkWriter::write_branches() {
     std::string first;
     for (const Child& child : children_) {
       // Two children at least, however long their keys: a level must be smaller than the one below.
-      if (branch.elements.size() >= 2 && !branch.fits(child.first_key.size(), kBranchLimit)) {
+      // Nor may the last one stay alone: bbolt's rebalance() takes such a branch for a fault.
+      const bool last = &child == &children_.back();
+      if (branch.elements.size() >= 2 && !last &&
+          !branch.fits(child.first_key.size(), kBranchLimit)) {
         parents.push_back({std::move(first), write_page(branch, kBranchFlag)});
         branch.clear();
       }

@@ -13,9 +13,6 @@ namespace keelson::native {
 using base::IoError;
 
 namespace {
-constexpr uint64_t kSyncEvery = uint64_t{8} << 20;
-// A checkpoint that would leave less of the disk fails, for the log needs it.
-constexpr uint64_t kRoomToLeave = uint64_t{16} << 20;
 // One that failed is tried again behind so many bytes of the log.
 constexpr uint64_t kTryAgain = uint64_t{8} << 20;
 }  // namespace

@@ -15,6 +15,11 @@
 
 namespace keelson::native {
 
+// How often database files are synced while they are written, and what they leave of the disk, for
+// the log needs it.
+inline constexpr uint64_t kSyncEvery = uint64_t{8} << 20;
+inline constexpr uint64_t kRoomToLeave = uint64_t{16} << 20;
+
 // What the file leaves of the disk that `folder` is on; less is ENOSPC.
 struct RoomToLeave {
   base::FileSystem& files;
@@ -46,6 +51,7 @@ class PacedFile final : public base::File {
     dirty_ = 0;
     return file_.sync_all();
   }
+  void forget_cached() override { file_.forget_cached(); }
   base::IoError truncate(uint64_t size) override { return file_.truncate(size); }
   base::IoError allocate(uint64_t size) override { return file_.allocate(size); }
   base::IoError size(uint64_t& out) override { return file_.size(out); }

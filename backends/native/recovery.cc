@@ -119,8 +119,10 @@ std::string NativeLog::make_dirs() {
     const size_t slash = dir.rfind('/');
     const std::string above = slash == std::string::npos ? "." : dir.substr(0, slash);
     if (error.ok()) error = parts_.files.sync_dir(above.empty() ? "/" : above);
-    // Folders above the data may be closed to this user; then somebody else made what is in them.
-    if (!error.ok() && !(there && error.code == EACCES)) return error.text();
+    // Folders above the data may be closed to this user, or on a file system that cannot be written
+    // and has no fsync; then somebody else made what is in them.
+    const bool foreign = error.code == EACCES || error.code == EINVAL || error.code == EROFS;
+    if (!error.ok() && !(there && foreign)) return error.text();
   }
   return parts_.files.make_dir(deepest, 0700).text();
 }

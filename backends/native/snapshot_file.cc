@@ -1,9 +1,11 @@
 #include "backends/native/snapshot_file.h"
 
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "backends/native/checkpoint_file.h"
+#include "backends/native/paced_file.h"
 
 namespace keelson::native {
 
@@ -27,21 +29,31 @@ class SnapshotFile : public model::SnapshotReader {
   uint64_t size_, offset_ = 0;
 };
 
-std::string temporary_name() {
+// A file of nobody else, not even of a name that was put there for us to follow; `path` is its
+// name.
+IoError open_new(base::FileSystem& files, const std::string& dir, std::string& path,
+                 std::unique_ptr<base::File>& out) {
   static std::atomic<uint64_t> count{0};
-  return "tmp-snapshot-" + std::to_string(count.fetch_add(1));
+  while (true) {
+    path = dir + "/tmp-snapshot-" + std::to_string(count.fetch_add(1));
+    IoError error = files.open(path, base::OpenMode::kCreateNew, 0600, out);
+    if (error.code != EEXIST) return error;
+  }
 }
 }  // namespace
 
 std::unique_ptr<model::SnapshotReader> make_snapshot(const backends::CheckpointSource& source,
                                                      base::FileSystem& files,
                                                      const std::string& dir, base::Logger& logger) {
-  std::string path = dir + "/" + temporary_name();
+  std::string path;
   std::unique_ptr<base::File> file;
-  IoError error = files.open(path, base::OpenMode::kCreate, 0600, file);
+  IoError error = open_new(files, dir, path, file);
   if (error.ok()) error = files.remove(path);
   uint64_t size = 0;
-  if (error.ok()) error = write_checkpoint(source, *file, size);
+  if (error.ok()) {
+    PacedFile paced(*file, kSyncEvery, RoomToLeave{files, dir, kRoomToLeave});
+    error = write_checkpoint(source, paced, size);
+  }
   if (error.ok()) return std::make_unique<SnapshotFile>(std::move(file), size);
   KEELSON_LOG(logger, kError, "failed to write a snapshot", {"error", error.text()});
   return nullptr;

@@ -64,12 +64,11 @@ class HeldCursor final : public model::RangeCursor {
   bool last_ = false;
 };
 
-// Keeps the pinned rows that the reader streams.
+// Counts as an open read. The file holds all rows, so none are pinned while a client reads it.
 class HeldSnapshot final : public model::SnapshotReader {
  public:
-  HeldSnapshot(std::unique_ptr<backends::CheckpointSource> source,
-               std::unique_ptr<model::SnapshotReader> reader, base::Gauge& open)
-      : open_(open), source_(std::move(source)), reader_(std::move(reader)) {}
+  HeldSnapshot(std::unique_ptr<model::SnapshotReader> reader, base::Gauge& open)
+      : open_(open), reader_(std::move(reader)) {}
   uint64_t size() const override { return reader_->size(); }
   model::Error read(size_t max_bytes, std::string& out) override {
     return reader_->read(max_bytes, out);
@@ -77,7 +76,6 @@ class HeldSnapshot final : public model::SnapshotReader {
 
  private:
   OpenRead open_;
-  std::unique_ptr<backends::CheckpointSource> source_;
   std::unique_ptr<model::SnapshotReader> reader_;
 };
 
@@ -295,10 +293,10 @@ void ReplicatedStore::snapshot(base::Done<std::unique_ptr<model::SnapshotReader>
     base::MonotonicTime start = parts_.clock.now();
     std::unique_ptr<backends::CheckpointSource> source = published_state();
     std::unique_ptr<model::SnapshotReader> reader = options_.open_snapshot(*source);
+    source.reset();
     metrics_.snapshot_seconds.observe(base::seconds(parts_.clock.now() - start));
     if (reader == nullptr) return std::move(done)(nullptr);
-    std::move(done)(
-        std::make_unique<HeldSnapshot>(std::move(source), std::move(reader), metrics_.open_reads));
+    std::move(done)(std::make_unique<HeldSnapshot>(std::move(reader), metrics_.open_reads));
   });
 }
 

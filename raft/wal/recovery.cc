@@ -1,6 +1,7 @@
 #include "raft/wal/recovery.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <utility>
 
@@ -22,19 +23,25 @@ std::string at(const SegmentName& segment, uint64_t offset, std::string_view wha
          std::string(what);
 }
 
-IoError read_file(base::FileSystem& files, const std::string& path, std::string& out) {
+// `from_disk`: not what a failed sync of an earlier process has left in memory.
+IoError read_file(base::FileSystem& files, const std::string& path, bool from_disk,
+                  std::string& out) {
   std::unique_ptr<base::File> file;
   if (IoError error = files.open(path, OpenMode::kRead, 0, file); !error.ok()) return error;
+  if (from_disk) file->forget_cached();
   uint64_t size = 0;
   if (IoError error = file->size(size); !error.ok()) return error;
   return file->read_at(0, size, out);
 }
 
+// Without the zeros at the end, and none at all where there is no room for it.
 IoError write_copy(base::FileSystem& files, const std::string& path, std::string_view bytes) {
   std::unique_ptr<base::File> file;
   if (IoError error = files.open(path, OpenMode::kCreate, 0600, file); !error.ok()) return error;
-  if (IoError error = file->write_at(0, bytes); !error.ok()) return error;
-  return file->sync_all();
+  IoError error = file->write_at(0, bytes.substr(0, bytes.find_last_not_of('\0') + 1));
+  if (error.ok()) error = file->sync_all();
+  if (!error.ok()) (void)files.remove(path);
+  return error;
 }
 
 class Scanner {
@@ -59,8 +66,9 @@ class Scanner {
     const SegmentName& name = out_.segments[position];
     std::string bytes;
     std::string path = dir_ + "/" + name.text();
-    if (IoError error = read_file(files_, path, bytes); !error.ok()) return error.text();
+    // A failed sync ends the process, so only the segment that was being written can have seen one.
     bool last = position + 1 == out_.segments.size();
+    if (IoError error = read_file(files_, path, last, bytes); !error.ok()) return error.text();
     uint64_t offset = 0;
     while (true) {
       Record record;
@@ -151,12 +159,13 @@ class Scanner {
     return "";
   }
 
-  // Keeps a copy, then cuts the segment at the last good record.
+  // Keeps a copy for whoever wants to look, then cuts the segment at the last good record.
   std::string repair(const std::string& path, const std::string& bytes, uint64_t offset) {
-    if (IoError error = write_copy(files_, path + ".broken", bytes); !error.ok())
-      return error.text();
+    // Without room for it the start goes on: what is cut off was never acknowledged.
+    IoError error = write_copy(files_, path + ".broken", bytes);
+    if (!error.ok() && error.code != ENOSPC) return error.text();
     std::unique_ptr<base::File> file;
-    IoError error = files_.open(path, OpenMode::kReadWrite, 0, file);
+    error = files_.open(path, OpenMode::kReadWrite, 0, file);
     if (error.ok()) error = file->truncate(offset);
     if (error.ok()) error = file->sync_all();
     if (error.ok()) error = files_.sync_dir(dir_);

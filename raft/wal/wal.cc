@@ -80,6 +80,16 @@ void append_state(std::string& out, const core::HardState& state, uint32_t& crc)
   core::encode(state, data);
   append_frame(out, RecordType::kState, data, {}, crc);
 }
+
+// Segments that were being prepared. What follows may need their room.
+IoError remove_unfinished(base::FileSystem& files, const std::string& dir,
+                          const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (!name.ends_with(".tmp")) continue;
+    if (IoError error = files.remove(dir + "/" + name); !error.ok()) return error;
+  }
+  return {};
+}
 }  // namespace
 
 IoError Wal::create(base::FileSystem& files, const WalOptions& options,
@@ -124,7 +134,7 @@ IoError Wal::lock(base::FileSystem& files, const WalOptions& options,
     if (!error.ok()) return error;
     out.push_back(std::move(held));
   }
-  return {};
+  return remove_unfinished(files, options.dir, names);
 }
 
 IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Recovered& recovered,
@@ -133,12 +143,6 @@ IoError Wal::open(base::FileSystem& files, const WalOptions& options, const Reco
                 "the locked segments are not those that were read");
   std::unique_ptr<Wal> wal(new Wal(files, options));
   wal->held_ = std::move(held);
-  std::vector<std::string> names;
-  if (IoError error = files.list(options.dir, names); !error.ok()) return error;
-  for (const std::string& name : names) {
-    if (!name.ends_with(".tmp")) continue;
-    if (IoError error = files.remove(wal->path(name)); !error.ok()) return error;
-  }
   base::File& tail = *wal->held_.back().file;
   if (IoError error = clear_tail(tail, recovered.end); !error.ok()) return error;
   uint64_t size = 0;
@@ -262,7 +266,7 @@ IoError Wal::prepare_spare() {
   {
     std::lock_guard lock(side_mutex_);
     if (spare_ != nullptr) return {};
-    making = path(std::to_string(spare_count_++ % 2) + ".tmp");
+    making = path(std::to_string(spare_count_ % 2) + ".tmp");
   }
   std::unique_ptr<base::File> file;
   IoError error = make_segment(files_, making, options_.segment_bytes, true, file);
@@ -270,6 +274,7 @@ IoError Wal::prepare_spare() {
   std::lock_guard lock(side_mutex_);
   spare_ = std::move(file);
   spare_path_ = std::move(making);
+  ++spare_count_;
   return {};
 }
 

@@ -16,7 +16,9 @@ namespace keelson::os {
 namespace {
 using base::IoError;
 
+// A quota that is used up is a full disk: callers know one of them.
 IoError failed(const char* call, const std::string& path, int code = errno) {
+  if (code == EDQUOT) code = ENOSPC;
   return {code, std::string(call) + " " + path};
 }
 
@@ -67,6 +69,7 @@ class PosixFile : public base::File {
   IoError sync_all() override {
     return uninterrupted([&] { return ::fsync(fd_); }) == 0 ? IoError{} : failed("fsync", path_);
   }
+  void forget_cached() override { (void)::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); }
   IoError truncate(uint64_t size) override {
     return uninterrupted([&] { return ::ftruncate(fd_, static_cast<off_t>(size)); }) == 0
                ? IoError{}

@@ -39,6 +39,10 @@ class SimFile : public base::File {
   }
   IoError sync_data() override { return sync("fdatasync "); }
   IoError sync_all() override { return sync("fsync "); }
+  void forget_cached() override {
+    std::lock_guard lock(disk_.mutex_);
+    if (!stale()) SimDisk::forget_cached(*node_);
+  }
   IoError truncate(uint64_t size) override {
     std::lock_guard lock(disk_.mutex_);
     if (stale()) return {EIO, "truncate " + path_};
@@ -68,6 +72,10 @@ class SimFile : public base::File {
     if (stale()) return {EIO, what + path_};
     bool happens = false;
     IoError error = disk_.sync_point(what + path_, happens);
+    if (!happens && !disk_.dead_) {
+      node_->lost_sectors.merge(node_->safe_sectors);
+      node_->safe_sectors.clear();
+    }
     if (happens) {
       node_->safe_sectors.clear();
       node_->safe_size = node_->bytes.size();
@@ -163,6 +171,10 @@ void SimDisk::changed(Node& folder) {
 // Keeps the safe bytes of [begin, end) before they change.
 void SimDisk::remember(Node& file, uint64_t begin, uint64_t end) {
   for (uint64_t sector = begin / kSector; sector * kSector < end; ++sector) {
+    if (auto lost = file.lost_sectors.extract(sector); !lost.empty()) {
+      file.safe_sectors.emplace(sector, std::move(lost.mapped()));
+      continue;
+    }
     const uint64_t at = sector * kSector;
     std::string old = at < file.bytes.size() ? file.bytes.substr(at, kSector) : "";
     old.resize(kSector);
@@ -194,7 +206,17 @@ IoError SimDisk::resize(Node& file, uint64_t size, const std::string& path) {
   return {};
 }
 
+void SimDisk::forget_cached(Node& file) {
+  for (const auto& [sector, old] : file.lost_sectors) {
+    const uint64_t at = sector * kSector;
+    if (at < file.bytes.size())
+      file.bytes.replace(at, kSector, old, 0, std::min(kSector, file.bytes.size() - at));
+  }
+  file.lost_sectors.clear();
+}
+
 void SimDisk::settle_file(Node& file) {
+  forget_cached(file);
   const bool keep_size = coin();
   const uint64_t now = file.bytes.size();
   const uint64_t size = keep_size ? now : file.safe_size;

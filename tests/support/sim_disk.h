@@ -3,8 +3,9 @@
 // operation.
 //
 // The model: a sector of 512 bytes is written wholly or not at all; file content and size are safe
-// after sync_data() or sync_all(); names (created, renamed, removed) after sync_dir() of their
-// folder, and until then a crash keeps some first part of the folder's changes. Thread-safe.
+// after sync_data() or sync_all(), whose failure drops what waited: it is read back, taken for
+// written, and gone at a crash, as on Linux; names (created, renamed, removed) after sync_dir() of
+// their folder, and until then a crash keeps some first part of the folder's changes. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -67,6 +68,8 @@ class SimDisk : public base::FileSystem {
     std::string bytes;
     uint64_t safe_size = 0;
     std::map<uint64_t, std::string> safe_sectors;
+    // What the disk has of sectors that a failed sync dropped and nobody wrote again.
+    std::map<uint64_t, std::string> lost_sectors;
     bool ofd_locked = false, flocked = false;
   };
 
@@ -78,6 +81,7 @@ class SimDisk : public base::FileSystem {
   void changed(Node& folder);
   void settle(Node& node);
   void settle_file(Node& node);
+  static void forget_cached(Node& file);
   void unlock(Node& node);
   void remember(Node& file, uint64_t begin, uint64_t end);
   bool coin();

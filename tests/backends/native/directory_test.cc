@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
+#include "backends/native/snapshot_file.h"
 #include "raft/core/codec.h"
 #include "raft/wal/recovery.h"
 #include "tests/backends/native/native_harness.h"
@@ -86,6 +89,44 @@ TEST(Directory, EveryStartIsANewTerm) {
     EXPECT_EQ(life.listener.leadership().term, Term(2 + start));
     EXPECT_EQ(life.listener.history().size(), 2 + start);
   }
+}
+
+// A disk in a machine whose root cannot be written, and has no fsync for its folders.
+class ReadOnlyRoot : public SimDisk {
+ public:
+  using SimDisk::SimDisk;
+  base::IoError sync_dir(const std::string& path) override {
+    return path == "/" ? base::IoError{EINVAL, "fsync /"} : SimDisk::sync_dir(path);
+  }
+};
+
+TEST(Directory, ARootWithoutFsyncIsNotOurs) {
+  ReadOnlyRoot disk(1);
+  EXPECT_NE(Life(disk).start(), "") << "the data's own name is not durable";
+  ASSERT_TRUE(disk.make_dir("/data", 0700).ok());
+  disk.kill();
+  EXPECT_EQ(Life(disk).start(), "");
+}
+
+// Snapshots were written under names that were easy to foresee, and into whatever had them.
+TEST(Directory, ASnapshotIsAFileOfItsOwn) {
+  SimDisk disk(1);
+  ASSERT_TRUE(disk.make_dir("/tmp", 0777).ok());
+  Life life(disk);
+  ASSERT_EQ(life.start(), "");
+  fill(life, 3);
+  const auto foreign = [](int i) { return "/tmp/tmp-snapshot-" + std::to_string(i); };
+  for (int i = 0; i < 50; ++i) {
+    std::unique_ptr<base::File> file;
+    ASSERT_TRUE(disk.open(foreign(i), base::OpenMode::kCreate, 0666, file).ok());
+    ASSERT_TRUE(file->write_at(0, "not yours").ok());
+  }
+  QuietLogger logger;
+  const auto reader =
+      native::make_snapshot(HistorySource(life.listener.history()), disk, "/tmp", logger);
+  ASSERT_NE(reader, nullptr);
+  EXPECT_GT(reader->size(), 0u);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(disk.contents(foreign(i)), "not yours");
 }
 
 TEST(Directory, ASecondServerIsRefused) {

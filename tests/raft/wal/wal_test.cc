@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <utility>
 
 #include "raft/wal/remains.h"
 #include "tests/support/sim_disk.h"
@@ -189,7 +191,8 @@ TEST(Wal, NothingLaxerThanEtcdsRule) {
   EXPECT_EQ(read(disk, recovered), "");
   EXPECT_TRUE(recovered.repaired);
   EXPECT_EQ(recovered.entries.size(), 1u);
-  EXPECT_EQ(disk.contents(std::string(kFirst) + ".broken"), torn);
+  EXPECT_EQ(disk.contents(std::string(kFirst) + ".broken"),
+            torn.substr(0, torn.find_last_not_of('\0') + 1));
   // A zero length ends the segment, and what follows is zeroed before it is used.
   std::string garbage = full;
   garbage.replace(recovered.end, 8, 8, '\0');
@@ -291,6 +294,91 @@ TEST(Wal, ACutThatFindsNoRoomGivesBackWhatItTook) {
   ASSERT_TRUE(wal->reserve(4000).ok());
   append(*wal, 2, std::string(3900, 'y'));
   EXPECT_EQ(all_data(disk).size(), 2u);
+}
+
+// After a failed sync the kernel takes the lost bytes for written and goes on to show them: the
+// next process read a batch that the disk never got, acknowledged others behind it, and a power
+// loss later its log had a hole.
+TEST(Wal, WhatAFailedSyncLostIsNotReadBack) {
+  tests::SimDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, "one");
+  const std::string lost(3000, 'x');
+  const core::Entry entry{Term(1), Index(2), core::EntryType::kNormal, lost};
+  ASSERT_TRUE(wal->append({&entry, 1}, {Term(1), MemberId(7), Index(2)}).ok());
+  disk.fail_sync_after(1);
+  ASSERT_FALSE(wal->sync().ok());
+  wal.reset();
+  disk.kill();
+  wal = reopen(disk);
+  EXPECT_EQ(all_data(disk), std::vector<std::string>{"one"});
+  append(*wal, 2, "two");
+  append(*wal, 3, "three");
+  wal.reset();
+  disk.crash();
+  EXPECT_EQ(all_data(disk), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+// A disk on which something happens while the log gives a new segment its name.
+class BusyDisk : public tests::SimDisk {
+ public:
+  using SimDisk::SimDisk;
+  base::IoError rename(const std::string& from, const std::string& to) override {
+    if (auto act = std::exchange(meanwhile, nullptr)) act();
+    return SimDisk::rename(from, to);
+  }
+  std::function<void()> meanwhile;
+};
+
+// On a full disk preparing segments failed again and again, and the second failure emptied and
+// removed the file that the log was about to go on in: both had been given the same name.
+TEST(Wal, ASegmentInUseIsNotPreparedAgain) {
+  BusyDisk disk(1);
+  ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+  std::unique_ptr<Wal> wal = reopen(disk);
+  append(*wal, 1, std::string(5000, 'x'));
+  ASSERT_TRUE(wal->prepare_spare().ok());
+  disk.set_capacity(1);
+  disk.meanwhile = [&] {
+    EXPECT_EQ(wal->prepare_spare().code, ENOSPC);
+    EXPECT_EQ(wal->prepare_spare().code, ENOSPC);
+  };
+  bool used = false;
+  ASSERT_TRUE(wal->use_spare(4000, used).ok());
+  ASSERT_TRUE(used);
+  append(*wal, 2, "two");
+  EXPECT_EQ(all_data(disk), (std::vector<std::string>{std::string(5000, 'x'), "two"}));
+}
+
+// A torn record on a full disk: the copy of the whole segment found no room, and that ended every
+// start. Zeros are not copied, what an earlier process was preparing makes room first, and where
+// there is none there is no copy.
+TEST(Wal, ATornTailOnAFullDiskIsCutAllTheSame) {
+  for (const bool spare : {true, false}) {
+    tests::SimDisk disk(1);
+    ASSERT_TRUE(Wal::create(disk, options(), "meta").ok());
+    std::unique_ptr<Wal> wal = reopen(disk);
+    append(*wal, 1, "one");
+    append(*wal, 2, std::string(1500, 'x'));
+    if (spare) {
+      ASSERT_TRUE(wal->prepare_spare().ok());
+    }
+    wal.reset();
+    disk.kill();
+    std::string bytes = disk.contents(kFirst);
+    bytes.replace(bytes.rfind(std::string(600, 'x')) / 512 * 512, 512, 512, '\0');
+    disk.set_contents(kFirst, bytes);
+    uint64_t room = 0;
+    ASSERT_TRUE(disk.free_bytes("/", room).ok());
+    disk.set_capacity(UINT64_MAX - room);  // nothing is left
+    wal = reopen(disk);
+    ASSERT_NE(wal, nullptr);
+    EXPECT_EQ(all_data(disk), std::vector<std::string>{"one"});
+    EXPECT_EQ(disk.exists(std::string(kFirst) + ".broken"), spare);
+    append(*wal, 2, "two");
+    EXPECT_EQ(all_data(disk), (std::vector<std::string>{"one", "two"}));
+  }
 }
 
 TEST(Wal, DamageBeforeTheLastSegmentIsNeverRepaired) {
